@@ -1,0 +1,183 @@
+"""What is asked and what came back: probes, expectations, cells, observations, verdicts.
+
+Rule of this file: nouns only, immutable, no handles in them. An observation carries the number
+of its cell, so a result can never be separated from its question, and "did not run" is a value
+of its own (``NotRun``), never an observation with nothing in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from matrix.topology import Endpoint
+
+
+class By(StrEnum):
+    """How the source names its target."""
+
+    ADDRESS = "address"
+    NAME = "name"
+
+
+class Relation(StrEnum):
+    """Where the target is, seen from the source. The rule table and the report speak in these."""
+
+    ITSELF = "itself"
+    SIBLING = "sibling"
+    REMOTE = "remote container"
+    OWN_HOST = "own host"
+    OTHER_HOST = "other host"
+    OWN_CONTAINER = "own container"
+    GATEWAY = "gateway"
+
+
+class Expected(StrEnum):
+    """What the physics says should come back."""
+
+    REPLY = "reply"
+    SILENCE = "silence"
+    NO_SUCH_NAME = "no-such-name"
+
+
+class Seen(StrEnum):
+    """Did the target's own network namespace see the request arrive?"""
+
+    YES = "yes"
+    NO = "no"
+    NOT_OURS = "not ours to see"
+
+
+class Verdict(StrEnum):
+    """The seven verdicts. PASS and BLOCKED are the only good ones."""
+
+    PASS = "PASS"  # noqa: S105  a verdict, not a password
+    BLOCKED = "BLOCKED"
+    FAIL = "FAIL"
+    LEAK = "LEAK"
+    IMPOSTOR = "IMPOSTOR"
+    FLAPPING = "FLAPPING"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+    @property
+    def holds(self) -> bool:
+        """True where the world is as the physics says it should be."""
+        return self in (Verdict.PASS, Verdict.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What should come back, why, and what opens it where it is silence by design.
+
+    ``ttl`` is the reply's TTL when the right one answers over the right path; None where we
+    cannot know it (the gateway is not ours).
+    """
+
+    expected: Expected
+    because: str
+    ttl: int | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One question of the matrix with its expectation. ``id`` is stable from night to night."""
+
+    id: str
+    scenario: str
+    source: Endpoint
+    target: Endpoint
+    by: By
+    relation: Relation
+    expectation: Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A neighbour (ARP) entry at the source: MAC "" while unresolved, state in kernel words."""
+
+    mac: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a name server said to the source's own resolver.
+
+    ``code`` is NOERROR, NXDOMAIN, SERVFAIL, ... or NO-ANSWER when nothing came within the
+    deadline; ``server`` is the address asked, or ``/etc/hosts``.
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+    code: str
+    server: str
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What came back for one cell.
+
+    ``address`` is the one really probed ("" where a name did not resolve). ``rtts_ms`` has one
+    entry for each reply, in milliseconds. ``ttls`` and ``repliers`` are the distinct ones seen.
+    ``requests_seen`` counts the requests that arrived in the target's namespace. ``error`` is
+    the foreign side's own words (an ICMP error, a ping's text). ``raw`` is evidence as it came.
+    """
+
+    cell: str
+    address: str
+    sent: int
+    received: int
+    rtts_ms: tuple[float, ...] = ()
+    ttls: tuple[int, ...] = ()
+    repliers: tuple[str, ...] = ()
+    duplicates: int = 0
+    request_seen: Seen = Seen.NOT_OURS
+    requests_seen: int = 0
+    neighbour: Neighbour | None = None
+    resolution: Resolution | None = None
+    error: str = ""
+    raw: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """The probe never left: no namespace, no route, a refused exec, a lost SSH connection."""
+
+    cell: str
+    why: str
+    resolution: Resolution | None = None
+    command: str = ""
+
+
+Outcome = Observation | NotRun
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What we know of an endpoint from Docker and netlink, to tell it from an impostor.
+
+    ``macs`` are all MAC addresses that may answer for it (every MAC of a host counts).
+    """
+
+    endpoint: str
+    macs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one cell, in words.
+
+    ``reason`` says what happened against what was expected; ``cause`` names the likely fault
+    where the cell is not as expected ("" where we cannot tell); ``next_command`` is what a person
+    types next. ``controls`` names the cells that prove that silence is silence.
+    """
+
+    cell: str
+    verdict: Verdict
+    reason: str
+    cause: str = ""
+    next_command: str = ""
+    controls: tuple[str, ...] = ()

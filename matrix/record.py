@@ -1,0 +1,220 @@
+"""The record: ``run.json``, the one truth that every report is a function of.
+
+Written in phases: ``planned`` before a host is touched, ``observed`` when the probes are back,
+``judged`` at the end; a crash leaves the last phase. ``load`` refuses another schema by name, so
+that an old report tool never misreads a new file. Bytes are canonical: sorted keys, no clock, no
+set order; equal runs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from matrix.errors import ConfigError
+
+SCHEMA = "l2matrix-run/1"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFact:
+    """A link as netlink shows it. ``vlan`` is the 802.1Q id where the kernel says one.
+
+    ``promiscuity`` is the kernel's own count of who wants promiscuous mode on it.
+    """
+
+    name: str
+    kind: str
+    mac: str
+    mtu: int
+    state: str
+    promiscuity: int
+    parent: str = ""
+    vlan: int | None = None
+    alias: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What a host really looks like, measured, at one moment."""
+
+    kernel: str
+    python: str
+    docker_version: str
+    docker_api: str
+    boot_id: str
+    neighbour_limit: int
+    links: tuple[LinkFact, ...]
+    routes: tuple[str, ...]
+    networks: tuple[str, ...]
+    containers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """A host of the run: facts before we touched it and after, and what went wrong with it."""
+
+    name: str
+    parent: str
+    address: str
+    before: HostFacts | None = None
+    after: HostFacts | None = None
+    trouble: str = ""
+    difference: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRecord:
+    """One cell's evidence. Times in milliseconds. See ``matrix.probes.Observation``."""
+
+    sent: int
+    received: int
+    rtts_ms: tuple[float, ...]
+    ttl: int | None
+    ttls: tuple[int, ...]
+    repliers: tuple[str, ...]
+    duplicates: int
+    request_seen: str
+    requests_seen: int
+    neighbour_mac: str
+    neighbour_state: str
+    resolved: tuple[str, ...] | None
+    resolver: str
+    resolver_code: str
+    resolver_ms: float | None
+    error: str
+    raw: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """One cell: question, expectation, evidence, verdict.
+
+    ``selected`` is False for a cell that ran only as a control of selected ones. ``observed`` is
+    None where the probe did not run; ``not_run`` then says why. ``verdict`` is "" until judged.
+    """
+
+    id: str
+    scenario: str
+    source: str
+    source_kind: str
+    source_host: str
+    target: str
+    target_kind: str
+    target_host: str
+    by: str
+    relation: str
+    address: str
+    expected: str
+    expected_ttl: int | None
+    because: str
+    remedy: str
+    selected: bool = True
+    verdict: str = ""
+    reason: str = ""
+    cause: str = ""
+    next_command: str = ""
+    controls: tuple[str, ...] = ()
+    observed: ObservedRecord | None = None
+    not_run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioRecord:
+    """A scenario as declared, in plain words for the report."""
+
+    name: str
+    kind: str
+    network: str
+    mode: str
+    subnet: str
+    gateway: str
+    gateway_present: bool
+    vlan: int | None
+    parents: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRecord:
+    """The site file: its name, its bytes' SHA-256, and what it declares."""
+
+    path: str
+    sha256: str
+    image: str
+    echoes: int
+    reply_deadline_s: float
+    name_deadline_s: float
+    scenarios: tuple[ScenarioRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of the run's timeline: seconds since the start, where, what."""
+
+    at_s: float
+    host: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole run. ``trouble`` holds what went wrong outside of any cell, in a person's words.
+
+    ``cells_in_plan`` is the size of the whole matrix; ``cells`` holds those that were selected
+    and their controls. ``prober`` describes how it was asked (name, waves, what was sent).
+    """
+
+    schema: str
+    id: str
+    phase: str
+    started_at: str
+    finished_at: str | None
+    tool: dict[str, str]
+    site: SiteRecord
+    prober: dict[str, Any]
+    cells_in_plan: int
+    hosts: tuple[HostRecord, ...]
+    cells: tuple[CellRecord, ...]
+    notes: tuple[str, ...] = ()
+    trouble: tuple[str, ...] = ()
+    timeline: tuple[Step, ...] = field(default=())
+
+
+_adapter: TypeAdapter[Run] = TypeAdapter(Run)
+
+
+def dump(run: Run) -> bytes:
+    """The run as canonical JSON, UTF-8, with a final newline."""
+    text = json.dumps(asdict(run), sort_keys=True, indent=1, ensure_ascii=False)
+    return text.encode() + b"\n"
+
+
+def load(data: bytes, *, name: str = "run.json") -> Run:
+    """Read a run back. ``name`` is for messages.
+
+    Raises:
+        ConfigError: the bytes are no run of the schema that this version reads.
+    """
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise ConfigError(f"{name}: not JSON ({error}); give the run.json of a run") from error
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if schema != SCHEMA:
+        raise ConfigError(
+            f"{name}: schema is {schema!r}, this version reads {SCHEMA!r}; "
+            "render it with the version of the harness that wrote it"
+        )
+    try:
+        return _adapter.validate_python(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{name}: {where}: {first['msg']}; the file was changed by hand or damaged"
+        ) from error

@@ -1,0 +1,151 @@
+"""What is declared: hosts, segments, containers and scenarios. Values only; no I/O, no clock.
+
+Rule of this file: a value that exists is a valid one. A site file is read into these by
+``matrix.site``; everything that could be wrong with it was said there.
+
+A *segment* is one broadcast domain with its subnet: the NIC's own LAN (``vlan`` is None) or one
+802.1Q VLAN on it. A *scenario* is one macvlan network on one segment, on every host, with its
+containers. The *parent* is the link a macvlan network sits on: the NIC, or its sub-interface.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+IFNAMSIZ = 15
+"""Longest name of a Linux link, in characters (linux/if.h: IFNAMSIZ less the closing NUL)."""
+
+
+class EndpointKind(StrEnum):
+    """What an endpoint is; decides who can be made to send and who can be listened to."""
+
+    CONTAINER = "container"
+    HOST = "host"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A Docker host: its alias in the OpenSSH configuration, its NIC, its own LAN address."""
+
+    name: str
+    parent: str
+    address: IPv4Interface
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One broadcast domain. ``gateway_present`` says whether a router really owns ``gateway``."""
+
+    subnet: IPv4Network
+    gateway: IPv4Address
+    gateway_present: bool
+    vlan: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container that we make, on one host, with a fixed address."""
+
+    name: str
+    host: str
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Somebody who sends or answers: a container, a host or the gateway of a segment.
+
+    ``host`` is the machine it lives on; "" for the gateway, which is not ours.
+    """
+
+    name: str
+    kind: EndpointKind
+    host: str
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One macvlan network on one segment, on every host of the site.
+
+    ``host_addresses`` maps a host's name to its own address on the segment; a host that has none
+    takes no part in the scenario's cells.
+    """
+
+    name: str
+    network: str
+    mode: str
+    segment: Segment
+    containers: tuple[Container, ...]
+    host_addresses: tuple[tuple[str, IPv4Interface], ...]
+
+    @property
+    def kind(self) -> str:
+        """``vlan`` or ``bridge``: the pytest marker of the scenario's cells."""
+        return "bridge" if self.segment.vlan is None else "vlan"
+
+    def parent_on(self, host: Host) -> str:
+        """Name of the link that the macvlan network sits on, on that host."""
+        if self.segment.vlan is None:
+            return host.parent
+        return f"{host.parent}.{self.segment.vlan}"
+
+    def address_of(self, host: str) -> IPv4Interface | None:
+        """The host's own address on this segment, None where it has none."""
+        return dict(self.host_addresses).get(host)
+
+    def containers_on(self, host: str) -> tuple[Container, ...]:
+        """The scenario's containers on one host, in the order of the site file."""
+        return tuple(c for c in self.containers if c.host == host)
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Everybody in the scenario: containers, then hosts, then the gateway."""
+        return (
+            *(Endpoint(c.name, EndpointKind.CONTAINER, c.host, c.address) for c in self.containers),
+            *(Endpoint(n, EndpointKind.HOST, n, a.ip) for n, a in self.host_addresses),
+            Endpoint("gateway", EndpointKind.GATEWAY, "", self.segment.gateway),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long and how often we ask. Seconds, and numbers of echo requests.
+
+    ``name_deadline_s`` bounds one look-up. It matters only where a name server never answers; an
+    engine that forwards an unknown name to dead upstream servers needs 4 s for each to give up.
+    """
+
+    echoes: int = 3
+    reply_deadline_s: float = 1.0
+    name_deadline_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The whole site as declared.
+
+    ``embedded_lab``: the hosts are those of the lab that ``python -m fixtures.lab`` makes.
+    """
+
+    hosts: tuple[Host, ...]
+    scenarios: tuple[Scenario, ...]
+    image: str = "busybox:latest"
+    timing: Timing = Timing()
+    embedded_lab: bool = False
+
+    def host(self, name: str) -> Host:
+        """The host of that name. Raises KeyError for a name that the site does not have."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    def scenario(self, name: str) -> Scenario:
+        """The scenario of that name. Raises KeyError for a name that the site does not have."""
+        for scenario in self.scenarios:
+            if scenario.name == name:
+                return scenario
+        raise KeyError(name)
