@@ -1,0 +1,139 @@
+"""Who answered? A reply does not say. This file tells the right one from somebody else.
+
+Proofs, strongest first:
+1. *Both ends*: the request carries the run's nonce, and the target's own namespace saw it arrive.
+   A reply whose request never arrived there was made by somebody else.
+2. *MAC address*: the neighbour entry at the source names the machine that took the frame. Every
+   MAC of a host counts as its own. For a gateway, which is not ours, there must be one MAC, the
+   same from every observer, and none of ours.
+3. *TTL*: a Linux container on the same segment answers with 64. A 255 there is a router, a BSD
+   stack or a hypervisor's network (QEMU slirp, VirtualBox NAT) that answered in its stead.
+4. *Duplicates*: two replies to one request are two answerers.
+
+TTL alone convicts only where 1 and 2 cannot speak: a target that proved itself may have set its
+own TTL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from matrix.probes import By, Cell, Identity, Observation, Outcome, Relation, Seen
+from matrix.topology import EndpointKind
+
+
+class Witnesses:
+    """What all observations together say about who owns which MAC address."""
+
+    def __init__(
+        self,
+        cells: Iterable[Cell],
+        outcomes: Mapping[str, Outcome],
+        identities: Iterable[Identity],
+    ) -> None:
+        self.macs = {i.endpoint: frozenset(m.lower() for m in i.macs) for i in identities}
+        self.owners = {mac: name for name, macs in sorted(self.macs.items()) for mac in macs}
+        self.gateway_macs: dict[str, dict[str, str]] = {}
+        for cell in cells:
+            seen = outcomes.get(cell.id)
+            if (
+                cell.target.kind is EndpointKind.GATEWAY
+                and isinstance(seen, Observation)
+                and seen.received
+                and seen.neighbour is not None
+                and seen.neighbour.mac
+            ):
+                macs = self.gateway_macs.setdefault(cell.scenario, {})
+                macs.setdefault(seen.neighbour.mac.lower(), cell.source.name)
+
+
+def stranger(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
+    """Words for who else answered in this cell; "" when nobody else did, or nobody at all."""
+    return _wrong_name(cell, seen) or (
+        _wrong_replier(cell, seen, witnesses) if seen.received else ""
+    )
+
+
+def _wrong_name(cell: Cell, seen: Observation) -> str:
+    """A name that resolved to an address which is not the target's."""
+    found = seen.resolution
+    right = str(cell.target.address)
+    if cell.by is not By.NAME or found is None or not found.addresses:
+        return ""
+    wrong = [a for a in found.addresses if a != right]
+    if not wrong:
+        return ""
+    return f"{found.server} resolved {found.name} to {', '.join(wrong)}; its address is {right}"
+
+
+def _wrong_replier(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
+    others = [r for r in seen.repliers if r != seen.address]
+    if others:
+        return f"{', '.join(others)} replied in the name of {seen.address}"
+    if seen.duplicates:
+        return (
+            f"{seen.duplicates} duplicate replies: more than one machine answers for "
+            f"{seen.address}, or the network copies frames"
+        )
+    if seen.request_seen is Seen.NO:
+        return (
+            f"a reply came for {seen.address}, but {cell.target.name} never saw the request: "
+            f"somebody else holds this address{_by_whom(seen, witnesses)}"
+        )
+    if wrong := _wrong_mac(cell, seen, witnesses):
+        return wrong
+    expected = cell.expectation.ttl
+    if seen.request_seen is Seen.NOT_OURS and expected is not None:
+        odd = [ttl for ttl in seen.ttls if ttl != expected]
+        if odd and not _right_mac(cell, seen, witnesses):
+            return (
+                f"reply TTL {odd[0]}, but {cell.target.name} answers with {expected}: "
+                f"{_ttl_words(odd[0])}"
+            )
+    return ""
+
+
+def _wrong_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
+    if seen.neighbour is None or not seen.neighbour.mac or cell.relation is Relation.ITSELF:
+        return ""
+    mac = seen.neighbour.mac.lower()
+    if cell.target.kind is EndpointKind.GATEWAY:
+        if owner := witnesses.owners.get(mac):
+            return f"the gateway's address {seen.address} is answered by {mac}, which is {owner}"
+        macs = witnesses.gateway_macs.get(cell.scenario, {})
+        if len(macs) > 1:
+            views = ", ".join(f"{m} (seen by {who})" for m, who in sorted(macs.items()))
+            return f"more than one machine answers for the gateway {seen.address}: {views}"
+        return ""
+    right = witnesses.macs.get(cell.target.name)
+    if not right or mac in right:
+        return ""
+    return (
+        f"{seen.address} is answered by MAC {mac}{_by_whom(seen, witnesses)}; "
+        f"{cell.target.name} has {', '.join(sorted(right))}"
+    )
+
+
+def _right_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> bool:
+    mac = seen.neighbour.mac.lower() if seen.neighbour else ""
+    return bool(mac) and mac in witnesses.macs.get(cell.target.name, frozenset())
+
+
+def _by_whom(seen: Observation, witnesses: Witnesses) -> str:
+    mac = seen.neighbour.mac.lower() if seen.neighbour else ""
+    if not mac:
+        return ""
+    owner = witnesses.owners.get(mac)
+    return f" ({owner} has MAC {mac})" if owner else f" (MAC {mac}, which is none of ours)"
+
+
+def _ttl_words(ttl: int) -> str:
+    """What an odd TTL hints at. Sources: QEMU slirp/ip_icmp.c, lwIP default 255, RFC 1700."""
+    if ttl == 255:  # noqa: PLR2004  MAXTTL
+        return (
+            "255 is the answer of a router, a BSD stack or a hypervisor's own network, "
+            "not of a Linux container"
+        )
+    if ttl == 128:  # noqa: PLR2004  Windows' default
+        return "128 is what Windows answers with"
+    return "it took another path, or somebody else answered"

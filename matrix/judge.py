@@ -1,0 +1,240 @@
+"""From outcomes to verdicts. A pure function: the same evidence always gives the same verdict.
+
+Rule 1: a verdict is never better than its evidence. What did not run is INCONCLUSIVE; a reply
+counts only from the right one; silence counts only while its controls answer.
+Rule 2: first match wins, in this order: did not run, somebody else answered, replies, silence.
+
+| what happened                    | a reply was expected        | silence was expected |
+|----------------------------------|-----------------------------|----------------------|
+| the probe did not run            | INCONCLUSIVE                | INCONCLUSIVE         |
+| somebody else answered, or two   | IMPOSTOR                    | IMPOSTOR             |
+| some replies                     | FLAPPING                    | LEAK                 |
+| all replies                      | PASS                        | LEAK                 |
+| no reply, but the request arrived| FAIL (lost on the way back) | LEAK (one way)       |
+| no reply, controls answered      | FAIL                        | BLOCKED              |
+| no reply, a control failed       | FAIL                        | INCONCLUSIVE         |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from matrix.identity import Witnesses, stranger
+from matrix.plan import is_control, proves_source, proves_target
+from matrix.probes import (
+    By,
+    Cell,
+    Expected,
+    Identity,
+    Judgement,
+    NotRun,
+    Observation,
+    Outcome,
+    Relation,
+    Resolution,
+    Seen,
+    Verdict,
+)
+from matrix.topology import EndpointKind
+
+NEVER_PROBED = "no outcome came back for this cell"
+
+
+def judge(
+    cells: Iterable[Cell],
+    outcomes: Mapping[str, Outcome],
+    identities: Iterable[Identity] = (),
+) -> dict[str, Judgement]:
+    """A judgement for every cell.
+
+    Args:
+        cells: all cells that were to run, controls included.
+        outcomes: by cell id. A cell that has none did not run.
+        identities: the MAC addresses of our endpoints and hosts, by endpoint name.
+    """
+    everything = tuple(cells)
+    witnesses = Witnesses(everything, outcomes, identities)
+    strangers = {
+        cell.id: stranger(cell, outcome, witnesses)
+        for cell in everything
+        if isinstance(outcome := outcomes.get(cell.id), Observation)
+    }
+    proven = frozenset(
+        cell.id for cell in everything if _proven(outcomes.get(cell.id), strangers.get(cell.id, ""))
+    )
+    court = _Court(everything, proven)
+    return {
+        cell.id: _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
+        for cell in everything
+    }
+
+
+def _proven(outcome: Outcome | None, someone_else: str) -> bool:
+    return isinstance(outcome, Observation) and outcome.received > 0 and not someone_else
+
+
+class _Court:
+    """Finds the controls of a negative cell and says which of them failed."""
+
+    def __init__(self, cells: tuple[Cell, ...], proven: frozenset[str]) -> None:
+        self._proven = proven
+        self._by_source: dict[tuple[str, str], list[Cell]] = {}
+        self._by_target: dict[tuple[str, str], list[Cell]] = {}
+        for cell in cells:
+            if cell.expectation.expected is Expected.REPLY:
+                self._by_source.setdefault((cell.scenario, cell.source.name), []).append(cell)
+                self._by_target.setdefault((cell.scenario, cell.target.name), []).append(cell)
+
+    def controls(self, cell: Cell) -> tuple[tuple[str, ...], str]:
+        """Ids of the controls that answered, and "" or the words for the one that failed."""
+        from_source = self._by_source.get((cell.scenario, cell.source.name), [])
+        if cell.expectation.expected is Expected.NO_SUCH_NAME:
+            names = [c for c in from_source if is_control(c, cell)]
+            return self._need(names, f"{cell.source.name} resolved no name at all")
+        source = [c for c in from_source if proves_source(c, cell)]
+        found, failed = self._need(source, f"{cell.source.name} reached nobody over the wire")
+        if failed or cell.target.kind is EndpointKind.GATEWAY:
+            # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
+            return found, failed
+        target = [
+            c
+            for c in self._by_target.get((cell.scenario, cell.target.name), [])
+            if proves_target(c, cell)
+        ]
+        more, failed = self._need(target, f"{cell.target.name} answered nobody over the wire")
+        return found + more, failed
+
+    def _need(self, candidates: list[Cell], failure: str) -> tuple[tuple[str, ...], str]:
+        good = tuple(c.id for c in candidates if c.id in self._proven)
+        if good:
+            return good[:3], ""
+        if not candidates:
+            return (), f"{failure}: the site has no cell that could show it (one host alone?)"
+        tried = ", ".join(c.id for c in candidates[:3])
+        return (), f"{failure} in the same window (control {tried})"
+
+
+def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _Court) -> Judgement:
+    if outcome is None:
+        return _say(cell, Verdict.INCONCLUSIVE, NEVER_PROBED)
+    if isinstance(outcome, NotRun):
+        return _say(cell, Verdict.INCONCLUSIVE, f"the probe did not run: {outcome.why}")
+    if outcome.cell != cell.id:
+        raise ValueError(f"outcome of {outcome.cell} given for {cell.id}")
+    if someone_else:
+        return _say(cell, Verdict.IMPOSTOR, someone_else)
+    if cell.by is By.NAME:
+        found = outcome.resolution
+        if found is None:
+            return _say(cell, Verdict.INCONCLUSIVE, "the resolver left no evidence of what it said")
+        if not found.addresses:
+            return _unresolved(cell, found, court)
+        if cell.expectation.expected is Expected.NO_SUCH_NAME:
+            return _say(
+                cell,
+                Verdict.LEAK,
+                f"{found.server} knows {found.name} as {', '.join(found.addresses)}; the name of a "
+                "container on another engine should be unknown here",
+            )
+    if outcome.sent == 0:
+        return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {outcome.error or 'no reason'}")
+    if cell.expectation.expected is Expected.REPLY:
+        return _reply_expected(cell, outcome)
+    return _silence_expected(cell, outcome, court)
+
+
+def _unresolved(cell: Cell, found: Resolution, court: _Court) -> Judgement:
+    """The resolver gave no address."""
+    said = f"{found.server} said {found.code} for {found.name} after {found.took_ms:.0f} ms"
+    if found.code == "NO-ANSWER":
+        said = f"{found.server} gave no answer for {found.name} within {found.took_ms:.0f} ms"
+    if cell.expectation.expected is Expected.REPLY:
+        return _say(cell, Verdict.FAIL, f"the name did not resolve: {said}")
+    controls, failed = court.controls(cell)
+    if failed:
+        return _say(cell, Verdict.INCONCLUSIVE, f"{said}; but {failed}")
+    return _say(
+        cell,
+        Verdict.BLOCKED,
+        f"no such name: {said}, while it answered for other names",
+        controls=controls,
+    )
+
+
+def _reply_expected(cell: Cell, seen: Observation) -> Judgement:
+    count = f"{seen.received} of {seen.sent} replies"
+    if seen.received == 0:
+        return _say(cell, Verdict.FAIL, f"no reply to {_requests(seen.sent)}{_lost(cell, seen)}")
+    if seen.received < seen.sent:
+        return _say(cell, Verdict.FLAPPING, f"{count}: some were lost{_lost(cell, seen)}")
+    proof = {
+        Seen.YES: f"; {cell.target.name} saw the requests arrive",
+        Seen.NO: "",
+        Seen.NOT_OURS: "",
+    }[seen.request_seen]
+    odd = ""
+    if cell.expectation.ttl is not None and seen.ttls and seen.ttls != (cell.expectation.ttl,):
+        odd = f"; TTL {seen.ttls[0]} instead of {cell.expectation.ttl}"
+    return _say(cell, Verdict.PASS, f"{count}{proof}{odd}")
+
+
+def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+    if seen.received:
+        return _say(
+            cell, Verdict.LEAK, f"{seen.received} of {seen.sent} replies where silence was expected"
+        )
+    if seen.request_seen is Seen.YES:
+        return _say(
+            cell,
+            Verdict.LEAK,
+            f"no reply, but {_requests(seen.requests_seen)} arrived at {cell.target.name}, where "
+            "nothing should arrive",
+        )
+    controls, failed = court.controls(cell)
+    if failed:
+        return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {failed}")
+    return _say(
+        cell,
+        Verdict.BLOCKED,
+        f"no reply to {_requests(seen.sent)}, while the controls answered",
+        controls=controls,
+    )
+
+
+def _say(cell: Cell, verdict: Verdict, reason: str, controls: tuple[str, ...] = ()) -> Judgement:
+    command = "" if verdict.holds else next_command(cell)
+    return Judgement(cell.id, verdict, reason, next_command=command, controls=controls)
+
+
+def _requests(count: int) -> str:
+    return f"{count} request{'' if count == 1 else 's'}"
+
+
+def _lost(cell: Cell, seen: Observation) -> str:
+    """On which half of the way replies were lost, as far as both ends can tell, and what ARP says.
+
+    An unresolved neighbour tells the same as the kernel's "Host Unreachable", seconds earlier.
+    """
+    words = ""
+    if seen.request_seen is Seen.YES and seen.requests_seen > seen.received:
+        words = f"; {seen.requests_seen} reached {cell.target.name}, so replies were lost"
+    elif seen.request_seen is Seen.NO:
+        words = f"; none reached {cell.target.name}: lost on the way there"
+    if (
+        seen.neighbour is not None
+        and not seen.neighbour.mac
+        and cell.relation is not Relation.ITSELF
+    ):
+        words += f"; nobody answered ARP for {seen.address} ({seen.neighbour.state})"
+    if seen.error:
+        words += f"; {seen.error}"
+    return words
+
+
+def next_command(cell: Cell) -> str:
+    """What a person types to see the cell with his own eyes."""
+    what = cell.target.name if cell.by is By.NAME else str(cell.target.address)
+    ping = f"ping -c 3 {what}"
+    if cell.source.kind is EndpointKind.CONTAINER:
+        ping = f"docker exec {cell.source.name} {ping}"
+    return f"ssh {cell.source.host} {ping}"

@@ -1,0 +1,192 @@
+"""Reads a site file (TOML) into a ``Topology``, or says everything that is wrong with it.
+
+Rule of this file: *all* faults in one go, each as ``file:line: key: what is wrong; what to
+write``. Two passes find them: pydantic checks the shape of each value; ``_Checks`` compares the
+values with each other, on whatever could be read, so that a typo in one place does not hide a
+clash in another. Nothing here touches a host.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+
+from matrix.errors import ConfigError
+from matrix.site_checks import cross_checks
+from matrix.toml_lines import Lines
+from matrix.toml_lines import Path as Loc
+from matrix.topology import Container, Host, Scenario, Segment, Timing, Topology
+
+# Names go into file names, terminal lines, ssh arguments and Docker objects: no separator of
+# ours (":"), no leading "-", nothing a shell or a terminal would take for something else.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+# Docker asks for two characters at least (daemon/names/names.go).
+DockerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{1,62}$")]
+LinkName = Annotated[str, Field(pattern=r"^[^\s/:]{1,15}$")]
+ImageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Host(_Table):
+    name: Name
+    parent: LinkName
+    address: IPv4Interface
+
+
+class _Scenario(_Table):
+    name: Name
+    network: DockerName
+    mode: Literal["bridge"] = "bridge"
+    vlan: StrictInt | None = Field(default=None, ge=1, le=4094)
+    subnet: IPv4Network
+    gateway: IPv4Address
+    gateway_present: StrictBool = True
+    host_addresses: dict[Name, IPv4Address] = Field(default_factory=dict)
+    containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
+
+
+class _Timing(_Table):
+    echoes: StrictInt = Field(default=Timing().echoes, ge=1, le=100)
+    reply_deadline_s: float = Field(default=Timing().reply_deadline_s, ge=0.1, le=60)
+    name_deadline_s: float = Field(default=Timing().name_deadline_s, ge=0.1, le=60)
+
+
+class _Site(_Table):
+    embedded_lab: StrictBool = False
+    image: ImageName = "busybox:latest"
+    timing: _Timing = Field(default_factory=_Timing)
+    host: list[_Host] = Field(min_length=1)
+    scenario: list[_Scenario] = Field(min_length=1)
+
+
+_WRITE = {
+    "name": "a name of letters, digits, '_', '.', '-', such as name = \"bridge\"",
+    "parent": 'the NIC, at most 15 characters, such as parent = "enp0s5"',
+    "address": 'an address with its prefix length, such as address = "192.168.2.210/24"',
+    "network": 'a Docker network name of two characters or more, such as network = "macnet"',
+    "mode": 'mode = "bridge" (or leave the line out)',
+    "vlan": "an 802.1Q VLAN id from 1 to 4094, such as vlan = 200",
+    "subnet": 'a network without host bits, such as subnet = "192.168.2.0/24"',
+    "gateway": 'an IPv4 address, such as gateway = "192.168.2.1"',
+    "gateway_present": "gateway_present = true or gateway_present = false",
+    "host_addresses": 'an address for each host, such as dev-master-01 = "192.168.200.10"',
+    "containers": "a table for each host: [scenario.containers.dev-master-01] and below it "
+    'c1 = "192.168.2.220"',
+    "address_of_container": 'name = "address", such as c1 = "192.168.2.220"',
+    "image": 'an image, such as image = "busybox:latest"',
+    "echoes": "a whole number from 1 to 100, such as echoes = 3",
+    "reply_deadline_s": "seconds from 0.1 to 60, such as reply_deadline_s = 1.0",
+    "name_deadline_s": "seconds from 0.1 to 60, such as name_deadline_s = 5.0",
+    "embedded_lab": "embedded_lab = true or embedded_lab = false",
+    "host": "a [[host]] table with name, parent and address for each Docker host",
+    "scenario": "a [[scenario]] table with name, network, subnet, gateway and containers",
+    "timing": "a [timing] table with echoes, reply_deadline_s or name_deadline_s",
+}
+
+
+def read_site(text: str, *, name: str) -> Topology:
+    """The topology that a site file declares.
+
+    Args:
+        text: the file's text.
+        name: the file's name, for messages.
+
+    Raises:
+        ConfigError: with one line for each fault of the file, in the order of its lines.
+    """
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not TOML: {error}; see https://toml.io/en/v1.0.0") from error
+    faults: list[tuple[Loc, str]] = []
+    site: _Site | None = None
+    try:
+        site = _Site.model_validate(found)
+    except ValidationError as error:
+        faults += [_in_words(dict(fault)) for fault in error.errors()]
+    spoilt = {loc for loc, _ in faults}
+    faults += [fault for fault in cross_checks(found) if fault[0] not in spoilt]
+    if faults or site is None:
+        lines = Lines(text)
+        said = sorted({(lines.of(loc), _key(loc), words) for loc, words in faults})
+        raise ConfigError("\n".join(f"{name}:{line}: {key}: {words}" for line, key, words in said))
+    return _topology(site)
+
+
+def _topology(site: _Site) -> Topology:
+    hosts = tuple(Host(h.name, h.parent, h.address) for h in site.host)
+    return Topology(
+        hosts=hosts,
+        scenarios=tuple(_scenario(s, hosts) for s in site.scenario),
+        image=site.image,
+        timing=Timing(**site.timing.model_dump()),
+        embedded_lab=site.embedded_lab,
+    )
+
+
+def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
+    def own_addresses() -> Iterator[tuple[str, IPv4Interface]]:
+        for host in hosts:
+            if given := found.host_addresses.get(host.name):
+                yield host.name, IPv4Interface((given, found.subnet.prefixlen))
+            elif found.vlan is None:
+                yield host.name, host.address
+
+    return Scenario(
+        name=found.name,
+        network=found.network,
+        mode=found.mode,
+        segment=Segment(found.subnet, found.gateway, found.gateway_present, found.vlan),
+        containers=tuple(
+            Container(container, host.name, address)
+            for host in hosts
+            for container, address in found.containers.get(host.name, {}).items()
+        ),
+        host_addresses=tuple(own_addresses()),
+    )
+
+
+def _key(loc: Loc) -> str:
+    """The path as a person reads it, with nothing in it that a terminal would obey."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return text.lstrip(".").encode("unicode_escape").decode() or "(the file)"
+
+
+def _in_words(fault: dict[str, Any]) -> tuple[Loc, str]:
+    """One fault of pydantic's in our words: what is wrong, and what to write."""
+    loc: Loc = tuple(part for part in fault["loc"] if part != "[key]")
+    key = next((str(part) for part in reversed(loc) if str(part) in _WRITE), "")
+    if "containers" in loc and len(loc) > loc.index("containers") + 2:
+        key = "address_of_container"
+    elif "containers" in loc or "host_addresses" in loc:
+        key = "containers" if "containers" in loc else "host_addresses"
+    advice = f"write {_WRITE[key]}" if key else "see sites/lab.toml for an example"
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(loc)
+        close = difflib.get_close_matches(str(loc[-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+        return loc, f"unknown key; {hint}"
+    if fault["type"] == "missing":
+        return loc, f"is missing; {advice}"
+    value = fault.get("input")
+    shown = "" if isinstance(value, dict | list) else f"{value!r} is wrong"
+    return loc, f"{shown or fault['msg']}; {advice}"
+
+
+def _known_keys(loc: Loc) -> list[str]:
+    """The keys that the table around ``loc`` may have."""
+    model: type[BaseModel] = _Site
+    for part in loc[:-1]:
+        if isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type)]
+            model = next((a for a in inner if issubclass(a, BaseModel)), model)
+    return sorted(model.model_fields)

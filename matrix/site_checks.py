@@ -1,0 +1,181 @@
+"""Faults that show only when the values of a site file are compared with each other.
+
+Works on the raw TOML values, and passes over what it cannot read (pydantic has said that
+already), so that every clash is found in one go. Each rule names what would go wrong on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any, TypeVar
+
+from matrix.toml_lines import Path as Loc
+from matrix.topology import IFNAMSIZ
+
+Fault = tuple[Loc, str]
+T = TypeVar("T")
+
+
+def cross_checks(site: dict[str, Any]) -> Iterator[Fault]:
+    """Every clash between values of the site, as (path of the key, words)."""
+    hosts = _tables(site, "host")
+    scenarios = _tables(site, "scenario")
+    yield from _names(hosts, scenarios)
+    yield from _host_addresses(hosts)
+    yield from _parents(hosts, scenarios)
+    yield from _subnets(scenarios)
+    for number, scenario in enumerate(scenarios):
+        yield from _scenario(("scenario", number), scenario, hosts)
+
+
+def _names(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
+    """Names stand in cell ids and in DNS: one name, one thing."""
+    taken: dict[str, str] = {"gateway": "the name of the gateway in every scenario"}
+    for number, host in enumerate(hosts):
+        yield from _claim(taken, host.get("name"), ("host", number, "name"), "a host")
+    for number, scenario in enumerate(scenarios):
+        for host_name, containers in _dict(scenario, "containers").items():
+            for name in containers if isinstance(containers, dict) else ():
+                where: Loc = ("scenario", number, "containers", host_name, name)
+                yield from _claim(taken, name, where, "a container")
+    for key in ("name", "network"):
+        seen: dict[str, str] = {}
+        for number, scenario in enumerate(scenarios):
+            where = ("scenario", number, key)
+            yield from _claim(seen, scenario.get(key), where, f"a scenario's {key}")
+
+
+def _claim(taken: dict[str, str], name: object, loc: Loc, what: str) -> Iterator[Fault]:
+    if not isinstance(name, str):
+        return
+    if name in taken:
+        yield loc, f"{name!r} is taken already ({taken[name]}); write another name"
+    else:
+        taken[name] = what
+
+
+def _host_addresses(hosts: list[dict[str, Any]]) -> Iterator[Fault]:
+    seen: dict[IPv4Address, str] = {}
+    for number, host in enumerate(hosts):
+        address = _read(IPv4Interface, host.get("address"))
+        if address is None:
+            continue
+        if address.ip in seen:
+            loc = ("host", number, "address")
+            yield loc, f"{address.ip} is {seen[address.ip]}'s already; write this host's own"
+        seen.setdefault(address.ip, str(host.get("name")))
+
+
+def _parents(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
+    """One macvlan network a parent: Docker up to 26 refuses a second one on the same parent."""
+    seen: dict[object, str] = {}
+    for number, scenario in enumerate(scenarios):
+        vlan = scenario.get("vlan")
+        loc = ("scenario", number, "vlan") if vlan is not None else ("scenario", number)
+        if vlan in seen:
+            what = "the NIC itself" if vlan is None else f"VLAN {vlan}"
+            words = (
+                f"{what} is the parent of scenario {seen[vlan]!r} already, and a parent takes one "
+                "macvlan network; give this scenario a VLAN id of its own"
+            )
+            yield loc, words
+        seen.setdefault(vlan, str(scenario.get("name")))
+        for host_number, host in enumerate(hosts):
+            link = f"{host.get('parent')}.{vlan}"
+            if isinstance(vlan, int) and len(link) > IFNAMSIZ:
+                words = (
+                    f"the sub-interface {link!r} has {len(link)} characters, Linux takes "
+                    f"{IFNAMSIZ}; give the NIC a shorter name"
+                )
+                yield ("host", host_number, "parent"), words
+
+
+def _subnets(scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
+    """Docker's IPAM refuses it ("Pool overlaps"), and a route could not tell them apart."""
+    seen: list[tuple[IPv4Network, str]] = []
+    for number, scenario in enumerate(scenarios):
+        subnet = _read(IPv4Network, scenario.get("subnet"))
+        if subnet is None:
+            continue
+        for other, name in seen:
+            if subnet.overlaps(other):
+                yield (
+                    ("scenario", number, "subnet"),
+                    f"{subnet} overlaps {other} of scenario {name!r}; write another subnet",
+                )
+        seen.append((subnet, str(scenario.get("name"))))
+
+
+def _scenario(loc: Loc, scenario: dict[str, Any], hosts: list[dict[str, Any]]) -> Iterator[Fault]:
+    subnet = _read(IPv4Network, scenario.get("subnet"))
+    gateway = _read(IPv4Address, scenario.get("gateway"))
+    known = [str(host.get("name")) for host in hosts]
+    owners: dict[IPv4Address, str] = {}
+    if gateway is not None:
+        yield from _place(owners, gateway, "the gateway", subnet, (*loc, "gateway"))
+    given = _dict(scenario, "host_addresses")
+    for name, value in given.items():
+        where = (*loc, "host_addresses", name)
+        yield from _known(name, known, where)
+        if (address := _read(IPv4Address, value)) is not None:
+            yield from _place(owners, address, f"host {name!r}", subnet, where)
+    if scenario.get("vlan") is None:
+        for number, host in enumerate(hosts):
+            own = _read(IPv4Interface, host.get("address"))
+            if own is not None and host.get("name") not in given:
+                where = ("host", number, "address")
+                yield from _place(owners, own.ip, f"host {host.get('name')!r}", subnet, where)
+    for host_name, containers in _dict(scenario, "containers").items():
+        yield from _known(host_name, known, (*loc, "containers", host_name))
+        if not isinstance(containers, dict):
+            continue
+        for name, value in containers.items():
+            if (address := _read(IPv4Address, value)) is not None:
+                where = (*loc, "containers", host_name, name)
+                yield from _place(owners, address, f"container {name!r}", subnet, where)
+
+
+def _known(name: str, known: list[str], loc: Loc) -> Iterator[Fault]:
+    if name not in known:
+        yield loc, f"{name!r} is no host of this site; hosts are {', '.join(known) or 'none'}"
+
+
+def _place(
+    owners: dict[IPv4Address, str],
+    address: IPv4Address,
+    who: str,
+    subnet: IPv4Network | None,
+    loc: Loc,
+) -> Iterator[Fault]:
+    """One address, one owner, inside the subnet and usable there."""
+    if subnet is not None:
+        if address not in subnet:
+            yield loc, f"{address} is outside the subnet {subnet}; write an address inside it"
+        elif subnet.num_addresses > 2 and address in (  # noqa: PLR2004  RFC 3021: /31 has neither
+            subnet.network_address,
+            subnet.broadcast_address,
+        ):
+            yield loc, f"{address} is the network or broadcast address of {subnet}; write another"
+    if address in owners:
+        yield loc, f"{address} is the address of {owners[address]} already; write a free one"
+    owners.setdefault(address, who)
+
+
+def _read(kind: Callable[[str], T], value: object) -> T | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return kind(value)
+    except ValueError:
+        return None
+
+
+def _tables(site: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    found = site.get(key)
+    return [t if isinstance(t, dict) else {} for t in found] if isinstance(found, list) else []
+
+
+def _dict(table: dict[str, Any], key: str) -> dict[str, Any]:
+    found = table.get(key)
+    return found if isinstance(found, dict) else {}
