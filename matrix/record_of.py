@@ -1,0 +1,114 @@
+"""From the nouns of a run to its record. Pure; the record's shape is in ``matrix.record``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from matrix.probes import Cell, Judgement, NotRun, Observation, Outcome, Resolution
+from matrix.record import CellRecord, HostRecord, ObservedRecord, ScenarioRecord, SiteRecord
+from matrix.topology import Scenario, Topology
+
+
+def site_record(topology: Topology, *, path: str, sha256: str) -> SiteRecord:
+    """The site as it stands in the record."""
+    return SiteRecord(
+        path=path,
+        sha256=sha256,
+        image=topology.image,
+        echoes=topology.timing.echoes,
+        reply_deadline_s=topology.timing.reply_deadline_s,
+        name_deadline_s=topology.timing.name_deadline_s,
+        scenarios=tuple(_scenario(topology, scenario) for scenario in topology.scenarios),
+    )
+
+
+def host_records(topology: Topology) -> tuple[HostRecord, ...]:
+    """The hosts before anything is known of them."""
+    return tuple(HostRecord(h.name, h.parent, str(h.address)) for h in topology.hosts)
+
+
+def cell_records(
+    cells: Iterable[Cell],
+    selected: frozenset[str],
+    outcomes: Mapping[str, Outcome],
+    judgements: Mapping[str, Judgement],
+) -> tuple[CellRecord, ...]:
+    """The cells, as far as they have come."""
+    return tuple(
+        _cell(
+            cell,
+            selected=cell.id in selected,
+            outcome=outcomes.get(cell.id),
+            judgement=judgements.get(cell.id),
+        )
+        for cell in cells
+    )
+
+
+def _scenario(topology: Topology, scenario: Scenario) -> ScenarioRecord:
+    segment = scenario.segment
+    return ScenarioRecord(
+        name=scenario.name,
+        kind=scenario.kind,
+        network=scenario.network,
+        mode=scenario.mode,
+        subnet=str(segment.subnet),
+        gateway=str(segment.gateway),
+        gateway_present=segment.gateway_present,
+        vlan=segment.vlan,
+        parents={host.name: scenario.parent_on(host) for host in topology.hosts},
+    )
+
+
+def _cell(
+    cell: Cell, *, selected: bool, outcome: Outcome | None, judgement: Judgement | None
+) -> CellRecord:
+    return CellRecord(
+        id=cell.id,
+        scenario=cell.scenario,
+        source=cell.source.name,
+        source_kind=cell.source.kind,
+        source_host=cell.source.host,
+        target=cell.target.name,
+        target_kind=cell.target.kind,
+        target_host=cell.target.host,
+        by=cell.by,
+        relation=cell.relation,
+        address=str(cell.target.address),
+        expected=cell.expectation.expected,
+        expected_ttl=cell.expectation.ttl,
+        because=cell.expectation.because,
+        remedy=cell.expectation.remedy,
+        selected=selected,
+        verdict=judgement.verdict if judgement else "",
+        reason=judgement.reason if judgement else "",
+        cause=judgement.cause if judgement else "",
+        next_command=judgement.next_command if judgement else "",
+        controls=judgement.controls if judgement else (),
+        observed=_observed(outcome) if isinstance(outcome, Observation) else None,
+        not_run=outcome.why if isinstance(outcome, NotRun) else "",
+    )
+
+
+def _observed(seen: Observation) -> ObservedRecord:
+    found: Resolution | None = seen.resolution
+    return ObservedRecord(
+        sent=seen.sent,
+        received=seen.received,
+        rtts_ms=seen.rtts_ms,
+        ttl=seen.ttls[0] if seen.ttls else None,
+        ttls=seen.ttls,
+        repliers=seen.repliers,
+        duplicates=seen.duplicates,
+        request_seen=seen.request_seen,
+        requests_seen=seen.requests_seen,
+        neighbour_mac=seen.neighbour.mac if seen.neighbour else "",
+        neighbour_state=seen.neighbour.state if seen.neighbour else "",
+        resolved=found.addresses if found else None,
+        resolver=found.server if found else "",
+        resolver_code=found.code if found else "",
+        resolver_ms=found.took_ms if found else None,
+        error=seen.error,
+        raw=seen.raw,
+        command=seen.command,
+    )
