@@ -1,0 +1,214 @@
+"""Judging: the table of verdicts, row by row, and who answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from matrix.judge import judge
+from matrix.plan import plan
+from matrix.probes import (
+    Expected,
+    Identity,
+    Judgement,
+    Neighbour,
+    NotRun,
+    Observation,
+    Outcome,
+    Resolution,
+    Seen,
+    Verdict,
+)
+from matrix.site import read_site
+
+SITE = Path(__file__).parents[2] / "sites" / "lab.toml"
+CELLS = plan(read_site(SITE.read_text(), name="lab.toml"))
+BY_ID = {cell.id: cell for cell in CELLS}
+MACS = {c.source.name: f"02:42:00:00:00:{n:02x}" for n, c in enumerate(CELLS)}
+WHO = tuple(Identity(name, (mac,)) for name, mac in MACS.items())
+
+REMOTE = "bridge:c1:c3:address"
+OWN_HOST = "bridge:c1:dev-master-01:address"
+GATEWAY = "bridge:c1:gateway:address"
+ABSENT = "vlan:c5:gateway:address"
+NAME = "bridge:c1:c2:name"
+NO_NAME = "bridge:c1:c3:name"
+
+
+def healthy(cell_id: str) -> Observation:
+    """What a healthy network shows for a cell."""
+    cell = BY_ID[cell_id]
+    ours = cell.target.host != ""
+    resolution = None
+    if cell.by == "name":
+        known = cell.expectation.expected is not Expected.NO_SUCH_NAME
+        resolution = Resolution(
+            cell.target.name,
+            (str(cell.target.address),) if known else (),
+            "NOERROR" if known else "NXDOMAIN",
+            "127.0.0.11",
+            1.0,
+        )
+    if cell.expectation.expected is Expected.REPLY:
+        return Observation(
+            cell_id, str(cell.target.address), 3, 3, (0.1, 0.1, 0.1), (64,),
+            (str(cell.target.address),), 0, Seen.YES if ours else Seen.NOT_OURS, 3 if ours else 0,
+            Neighbour(MACS.get(cell.target.name, "02:00:00:00:00:01"), "REACHABLE"), resolution,
+        )  # fmt: skip
+    asked = 0 if resolution else 3
+    return Observation(
+        cell_id, str(cell.target.address), asked, 0,
+        request_seen=Seen.NO if ours else Seen.NOT_OURS, resolution=resolution,
+    )  # fmt: skip
+
+
+def verdicts(changes: Mapping[str, Outcome | None] | None = None) -> dict[str, Judgement]:
+    """Judge the healthy network with some cells changed; None takes the outcome away."""
+    outcomes: dict[str, Outcome] = {cell.id: healthy(cell.id) for cell in CELLS}
+    for cell_id, outcome in (changes or {}).items():
+        if outcome is None:
+            del outcomes[cell_id]
+        else:
+            outcomes[cell_id] = outcome
+    return judge(CELLS, outcomes, WHO)
+
+
+def test_a_healthy_network_is_all_pass_and_blocked() -> None:
+    """Every cell that expects a reply passes, every other is blocked, each blocked has controls."""
+    for cell_id, judgement in verdicts().items():
+        reply = BY_ID[cell_id].expectation.expected is Expected.REPLY
+        assert judgement.verdict is (Verdict.PASS if reply else Verdict.BLOCKED), judgement
+        assert bool(judgement.controls) is not reply
+        assert not judgement.next_command
+
+
+GOOD = healthy(REMOTE)
+SILENT = replace(GOOD, received=0, rtts_ms=(), ttls=(), repliers=(), neighbour=None)
+
+
+@pytest.mark.parametrize(
+    ("cell_id", "outcome", "verdict", "said"),
+    [
+        (REMOTE, None, "INCONCLUSIVE", "no outcome"),
+        (REMOTE, NotRun(REMOTE, "no route"), "INCONCLUSIVE", "did not run: no route"),
+        (OWN_HOST, NotRun(OWN_HOST, "exec refused"), "INCONCLUSIVE", "exec refused"),
+        (REMOTE, replace(SILENT, sent=0), "INCONCLUSIVE", "nothing was sent"),
+        (REMOTE, replace(SILENT, request_seen=Seen.NO, requests_seen=0), "FAIL",
+         "none reached c3: lost on the way there"),
+        (REMOTE, replace(SILENT, requests_seen=3), "FAIL", "replies were lost"),
+        (REMOTE, replace(SILENT, neighbour=Neighbour("", "FAILED")), "FAIL", "nobody answered ARP"),
+        (REMOTE, replace(GOOD, received=2), "FLAPPING", "2 of 3"),
+        (OWN_HOST, replace(healthy(OWN_HOST), received=1, request_seen=Seen.YES), "LEAK",
+         "1 of 3 replies where silence"),
+        (OWN_HOST, replace(healthy(OWN_HOST), request_seen=Seen.YES, requests_seen=2), "LEAK",
+         "2 requests arrived at dev-master-01"),
+        (REMOTE, replace(GOOD, request_seen=Seen.NO, requests_seen=0), "IMPOSTOR",
+         "never saw the request"),
+        (REMOTE, replace(GOOD, neighbour=Neighbour("02:66:66:66:66:66", "STALE")), "IMPOSTOR",
+         "02:66:66:66:66:66 (MAC 02:66:66:66:66:66, which is none of ours); c3 has"),
+        (REMOTE, replace(GOOD, repliers=("192.168.2.99",)), "IMPOSTOR", "192.168.2.99 replied"),
+        (REMOTE, replace(GOOD, duplicates=1), "IMPOSTOR", "duplicate"),
+        (REMOTE, replace(GOOD, request_seen=Seen.NOT_OURS, ttls=(255,), neighbour=None),
+         "IMPOSTOR", "hypervisor"),
+        (REMOTE, replace(GOOD, ttls=(63,)), "PASS", "TTL 63 instead of 64"),
+        (GATEWAY, replace(healthy(GATEWAY), ttls=(255,)), "PASS", "3 of 3"),
+        (GATEWAY, replace(healthy(GATEWAY), neighbour=Neighbour(MACS["c4"], "STALE")), "IMPOSTOR",
+         "which is c4"),
+        (NAME, replace(healthy(NAME), resolution=Resolution("c2", ("10.9.9.9",), "NOERROR",
+         "127.0.0.11", 1)), "IMPOSTOR", "resolved c2 to 10.9.9.9"),
+        (NAME, replace(healthy(NAME), sent=0, received=0, resolution=Resolution("c2", (),
+         "SERVFAIL", "127.0.0.11", 1)), "FAIL", "did not resolve"),
+        (NO_NAME, replace(GOOD, cell=NO_NAME, resolution=Resolution("c3", ("192.168.2.222",),
+         "NOERROR", "127.0.0.11", 1)), "LEAK", "should be unknown here"),
+        (NO_NAME, replace(GOOD, cell=NO_NAME, resolution=Resolution("c3", ("10.1.1.1",),
+         "NOERROR", "10.0.0.53", 1)), "IMPOSTOR", "its address is 192.168.2.222"),
+        (NO_NAME, replace(GOOD, cell=NO_NAME, resolution=None), "INCONCLUSIVE", "no evidence"),
+    ],
+)  # fmt: skip
+def test_the_table(cell_id: str, outcome: Outcome | None, verdict: str, said: str) -> None:
+    """Each row of the verdict table, with the words that say why."""
+    found = verdicts({cell_id: outcome})[cell_id]
+    assert found.verdict == verdict, found
+    assert said in found.reason, found
+    assert bool(found.next_command) is not found.verdict.holds
+
+
+def silent(cell_id: str) -> Observation:
+    """Nothing came back for a cell."""
+    return replace(
+        healthy(cell_id), received=0, rtts_ms=(), ttls=(), repliers=(), request_seen=Seen.NO
+    )
+
+
+def test_silence_without_a_source_control_proves_nothing() -> None:
+    """A source that reaches nobody over the wire makes its blocked cells inconclusive."""
+    from_c1 = [i for i in BY_ID if i.startswith("bridge:c1:") and i.endswith("address")]
+    changes = {i: silent(i) for i in from_c1 if i not in ("bridge:c1:c1:address",
+                                                         "bridge:c1:c2:address")}  # fmt: skip
+    found = verdicts(changes)[OWN_HOST]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "c1 reached nobody over the wire" in found.reason
+
+
+def test_silence_without_a_target_control_proves_nothing() -> None:
+    """A target that answered nobody over the wire makes silence towards it inconclusive."""
+    to_host = [i for i in BY_ID if i.startswith("bridge:") and i.endswith(":dev-master-01:address")]
+    found = verdicts({i: silent(i) for i in to_host})[OWN_HOST]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "dev-master-01 answered nobody over the wire" in found.reason
+
+
+def test_an_absent_gateway_needs_only_its_source_proven() -> None:
+    """Nobody can vouch for an address that nobody owns; the source must still reach the wire."""
+    assert verdicts()[ABSENT].verdict is Verdict.BLOCKED
+    wire = [i for i in BY_ID if i.startswith("vlan:c5:") and i.endswith("address")]
+    changes = {i: silent(i) for i in wire if ":c5:c5:" not in i and ":c5:c6:" not in i}
+    assert verdicts(changes)[ABSENT].verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_impostor_is_no_control() -> None:
+    """A reply from somebody else proves nothing about the one who should have answered."""
+    stranger = Neighbour("02:66:66:66:66:66", "STALE")
+    wire = [i for i in BY_ID if i.startswith("bridge:c1:") and i.endswith("address")]
+    changes = {
+        i: replace(healthy(i), neighbour=stranger, request_seen=Seen.NO)
+        for i in wire
+        if BY_ID[i].relation in ("remote container", "other host")
+    }
+    changes[GATEWAY] = silent(GATEWAY)
+    assert verdicts(changes)[OWN_HOST].verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_unknown_name_counts_only_while_other_names_resolve() -> None:
+    """With the engine's DNS dead, "no such name" is nobody's answer."""
+    names = [i for i in BY_ID if i.startswith("bridge:c1:") and i.endswith(":name")]
+    dead = Resolution("x", (), "NO-ANSWER", "127.0.0.11", 1000)
+    found = verdicts({i: replace(silent(i), sent=0, resolution=dead) for i in names})
+    assert found[NO_NAME].verdict is Verdict.INCONCLUSIVE
+    assert found[NAME].verdict is Verdict.FAIL
+
+
+def test_no_answer_is_no_such_name_while_the_same_server_answers_others() -> None:
+    """An engine that forwards to dead servers never answers; it still knows no such name."""
+    dead = Resolution("c3", (), "NO-ANSWER", "127.0.0.11", 1000)
+    found = verdicts({NO_NAME: replace(healthy(NO_NAME), resolution=dead)})[NO_NAME]
+    assert found.verdict is Verdict.BLOCKED
+    assert "gave no answer" in found.reason
+
+
+def test_two_gateways_are_one_too_many() -> None:
+    """One observer sees another MAC than the rest: all cells towards the gateway are suspect."""
+    odd = replace(healthy(GATEWAY), neighbour=Neighbour("02:00:00:00:00:99", "REACHABLE"))
+    found = verdicts({GATEWAY: odd})
+    assert found[GATEWAY].verdict is Verdict.IMPOSTOR
+    assert found["bridge:c3:gateway:address"].verdict is Verdict.IMPOSTOR
+    assert "seen by c1" in found[GATEWAY].reason
+
+
+def test_an_outcome_is_never_taken_for_another_cell_s() -> None:
+    """A result with the wrong question is a bug, and said so."""
+    with pytest.raises(ValueError, match="given for"):
+        verdicts({REMOTE: replace(GOOD, cell=GATEWAY)})

@@ -1,0 +1,128 @@
+"""The plan: which cells there are, what is expected of them, and which prove their silence."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from matrix.plan import controls, plan
+from matrix.probes import Cell, Expected
+from matrix.site import read_site
+
+SITES = Path(__file__).parents[2] / "sites"
+CELLS = plan(read_site((SITES / "lab.toml").read_text(), name="lab.toml"))
+BY_ID = {cell.id: cell for cell in CELLS}
+
+# The pings of the article that this project began with, in the order it made them, with what it
+# saw (reply TTLs of 255 aside: its hypervisor's).
+ARTICLE = """\
+bridge,c1,gateway,address,reply
+bridge,c1,c1,name,reply
+bridge,c1,c1,address,reply
+bridge,c1,c3,address,reply
+bridge,c1,c3,name,no-such-name
+bridge,dev-master-01,c1,address,silence
+bridge,dev-master-01,c3,address,reply
+bridge,c2,dev-node-01,address,reply
+vlan,c5,gateway,address,silence
+vlan,c5,dev-master-01,address,silence
+vlan,c5,dev-node-01,address,reply
+vlan,c5,c5,address,reply
+vlan,c5,c7,address,reply
+vlan,c5,c6,name,reply
+vlan,c5,c7,name,no-such-name
+vlan,dev-master-01,c5,address,silence
+vlan,dev-master-01,c7,address,reply
+"""
+
+
+@pytest.mark.parametrize("row", list(csv.reader(StringIO(ARTICLE))), ids=",".join)
+def test_the_article_s_pings_are_cells_and_expected_as_seen(row: list[str]) -> None:
+    """Each ping of the article is a cell, and the rules expect what the article saw."""
+    scenario, source, target, by, expected = row
+    assert BY_ID[f"{scenario}:{source}:{target}:{by}"].expectation.expected == expected
+
+
+def test_the_matrix_is_whole() -> None:
+    """Everybody asks everybody: containers 28 by address and 16 by name, hosts 12, a scenario."""
+    for scenario in ("bridge", "vlan"):
+        mine = [c for c in CELLS if c.scenario == scenario]
+        assert len(mine) == 28 + 16 + 12
+        pairs = {(c.source.name, c.target.name) for c in mine if c.by == "address"}
+        names = {c.source.name for c in mine}
+        assert pairs == {
+            (s, t) for s in names for t in (*names, "gateway") if s != t or s.startswith("c")
+        }
+
+
+def test_ids_are_unique_and_safe_to_paste() -> None:
+    """An id names one cell, and holds nothing that a shell would act on."""
+    assert len(BY_ID) == len(CELLS)
+    assert not any(set(cell_id) & set(" '\"$`\\|&;<>()*?!~#") for cell_id in BY_ID)
+
+
+def test_every_expectation_has_its_reason_and_silence_its_remedy() -> None:
+    """No cell is without a because; what is blocked by design says what opens it."""
+    for cell in CELLS:
+        assert cell.expectation.because
+        assert "{" not in cell.expectation.because + cell.expectation.remedy
+        if cell.expectation.expected is not Expected.REPLY:
+            assert cell.expectation.remedy, cell.id
+
+
+def test_a_present_gateway_must_answer() -> None:
+    """The same site with a router on the VLAN expects a reply from it, and nothing else changes."""
+    other = plan(read_site((SITES / "lab-vlan-gateway.toml").read_text(), name="x"))
+    changed = [
+        (old.id, new.expectation.expected)
+        for old, new in zip(CELLS, other, strict=True)
+        if old.expectation.expected != new.expectation.expected
+    ]
+    assert changed == [
+        (f"vlan:{who}:gateway:address", Expected.REPLY)
+        for who in ("c5", "c6", "c7", "c8", "dev-master-01", "dev-node-01")
+    ]
+
+
+def test_a_negative_cell_brings_its_controls_along() -> None:
+    """For c1 -> own host: replies over the wire from c1, and replies of that host to others."""
+    found = controls(CELLS, ["bridge:c1:dev-master-01:address"])
+    assert found == {
+        "bridge:c1:c3:address",
+        "bridge:c1:c4:address",
+        "bridge:c1:dev-node-01:address",
+        "bridge:c1:gateway:address",
+        "bridge:c3:dev-master-01:address",
+        "bridge:c4:dev-master-01:address",
+        "bridge:dev-node-01:dev-master-01:address",
+    }
+
+
+def test_a_sibling_proves_nothing_about_the_wire() -> None:
+    """With the cable pulled a sibling still answers, so it is no control of a wire's silence."""
+    found = controls(CELLS, ["vlan:c5:gateway:address"])
+    assert "vlan:c5:c6:address" not in found
+    assert "vlan:c5:c5:address" not in found
+    assert "vlan:c5:c7:address" in found
+
+
+def test_a_positive_cell_needs_no_control() -> None:
+    """A reply proves itself."""
+    assert not controls(CELLS, ["bridge:c1:c3:address"])
+
+
+def cell(cell_id: str) -> Cell:
+    """One cell of the plan."""
+    return BY_ID[cell_id]
+
+
+def test_relations_are_seen_from_the_source() -> None:
+    """The same container is a sibling, a remote and an own container, by who asks."""
+    assert cell("bridge:c2:c1:address").relation == "sibling"
+    assert cell("bridge:c3:c1:address").relation == "remote container"
+    assert cell("bridge:dev-master-01:c1:address").relation == "own container"
+    assert cell("bridge:dev-node-01:c1:address").relation == "remote container"
+    assert cell("bridge:c1:dev-node-01:address").relation == "other host"
