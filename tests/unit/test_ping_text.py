@@ -96,5 +96,5 @@ def test_a_ping_that_did_not_run_has_no_result() -> None:
 
 
 def test_ten_received_is_not_none_received() -> None:
-    """ "0 received" is a part of "10 received": numbers are parsed."""
+    """Numbers are parsed: the text 0 received is a part of 10 received."""
     assert read_ping("10 packets transmitted, 10 received, 0% packet loss, time 9ms").received == 10

@@ -1,0 +1,74 @@
+"""Who stands where in a scenario's matrix: sources down, targets across, grouped by host.
+
+Rule: the order is the record's own (which is the site file's), so that a matrix looks the same
+from night to night. A host's own row and column stand after its containers'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from matrix.grid import Heading
+from matrix.probes import By
+from matrix.record import CellRecord, Run
+from matrix.topology import EndpointKind
+
+SECTIONS = {By.ADDRESS.value: "by address", By.NAME.value: "by name"}
+
+Place = tuple[str, str, str]
+"""Key of a row, key of a column and the column's section: where a cell stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """One scenario's cells with their places."""
+
+    rows: tuple[Heading, ...]
+    columns: tuple[Heading, ...]
+    cells: dict[Place, CellRecord]
+
+    def at(self, row: Heading, column: Heading) -> CellRecord | None:
+        """The cell at that place, None where nothing was asked."""
+        return self.cells.get((row.key, column.key, column.section))
+
+
+def matrix_of(run: Run, scenario: str) -> Matrix:
+    """The matrix of one scenario; without rows where the run has no cell of it."""
+    cells = [cell for cell in run.cells if cell.scenario == scenario]
+    addresses = {c.target: c.address for c in cells if c.by == By.ADDRESS}
+    hosts = {host.name: host.address for host in run.hosts}
+    rows = _by_host(
+        Heading(c.source, _name(c.source, c.source_kind), c.source_host, "", address)
+        for c in cells
+        for address in [addresses.get(c.source) or hosts.get(c.source, "")]
+    )
+    columns: list[Heading] = []
+    for by, section in SECTIONS.items():
+        columns += _by_host(
+            Heading(c.target, _name(c.target, c.target_kind), c.target_host, section, c.address)
+            for c in cells
+            if c.by == by
+        )
+    places = {
+        (cell.source, cell.target, SECTIONS.get(cell.by, SECTIONS[By.ADDRESS])): cell
+        for cell in cells
+    }
+    return Matrix(rows, tuple(columns), places)
+
+
+def _name(name: str, kind: str) -> str:
+    """A host stands in its own group, so it need not say its name again."""
+    return "host" if kind == EndpointKind.HOST else name
+
+
+def _by_host(headings: Iterable[Heading]) -> tuple[Heading, ...]:
+    """Each heading once, in the order of first appearance; those of one host together."""
+    groups: dict[str, dict[str, Heading]] = {"": {}}
+    for heading in headings:
+        groups.setdefault(heading.group, {}).setdefault(heading.key, heading)
+    return tuple(
+        heading
+        for group, members in groups.items()
+        for heading in sorted(members.values(), key=lambda h: h.key == group)
+    )

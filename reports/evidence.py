@@ -1,0 +1,92 @@
+"""One cell's evidence as label and value, in the order in which a doubter asks.
+
+Rule: a line appears only where there is something to say, and a number comes with its unit. Raw
+output is what makes a report of thousands of cells too big to mail, so there it stands only where
+something is wrong; run.json always has all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from matrix.grid import plain
+from matrix.record import CellRecord, ObservedRecord
+from reports.marks import holds
+
+MANY_CELLS = 1_000
+"""From this many cells on, commands and raw output stand only where a cell is not as expected."""
+
+_RAW_MOST = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """``kind``: "text", "code" (one line to type or compare), "raw" (as it came) or "cells"."""
+
+    label: str
+    value: str
+    kind: str = "text"
+
+
+def evidence(cell: CellRecord, *, many: bool = False) -> tuple[Line, ...]:
+    """All that is known about the cell; ``many``: it is one of very many, so be short."""
+    return tuple(_lines(cell, full=not many or not holds(cell)))
+
+
+def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
+    ttl = f" with TTL {cell.expected_ttl}" if cell.expected_ttl is not None else ""
+    yield Line("Expected", f"{cell.expected}{ttl}, because {cell.because}")
+    if cell.reason:
+        yield Line("Verdict", f"{cell.verdict}: {cell.reason}")
+    if cell.cause:
+        yield Line("Cause", cell.cause)
+    if cell.not_run:
+        yield Line("Did not run", cell.not_run)
+    if cell.observed is not None:
+        yield from _observed(cell.observed)
+        if full and cell.observed.command:
+            yield Line("Asked by", cell.observed.command, "code")
+        if full and cell.observed.raw:
+            yield Line("As it came", _cut(cell.observed.raw), "raw")
+    if cell.controls:
+        yield Line("Controls", "\n".join(cell.controls), "cells")
+    if full and cell.remedy:
+        yield Line("To open it", cell.remedy)
+    if cell.next_command:
+        yield Line("Try", cell.next_command, "code")
+
+
+def _observed(seen: ObservedRecord) -> Iterator[Line]:
+    if seen.sent or seen.received:
+        yield Line("Echoes", _echoes(seen))
+    if seen.rtts_ms:
+        yield Line("Round trip", ", ".join(f"{rtt:g}" for rtt in seen.rtts_ms) + " ms")
+    if seen.sent:
+        arrived = f", {seen.requests_seen} of {seen.sent}" if seen.requests_seen else ""
+        yield Line("Arrived there", f"{seen.request_seen}{arrived}")
+    if seen.neighbour_mac or seen.neighbour_state:
+        yield Line("Neighbour", f"{seen.neighbour_mac or 'no MAC'}, {seen.neighbour_state}")
+    if seen.resolver or seen.resolver_code:
+        found = ", ".join(seen.resolved or ()) or "no address"
+        took = f" in {seen.resolver_ms:g} ms" if seen.resolver_ms is not None else ""
+        yield Line("Resolver", f"{seen.resolver} said {seen.resolver_code}{took}: {found}")
+    if seen.error and seen.error != seen.raw:
+        yield Line("Its words", seen.error)
+
+
+def _cut(raw: str) -> str:
+    shown = plain(raw.strip("\n"), keep="\n")
+    more = len(shown) - _RAW_MOST
+    return f"{shown[:_RAW_MOST]}\n[{more} more characters are in run.json]" if more > 0 else shown
+
+
+def _echoes(seen: ObservedRecord) -> str:
+    replies = f"{seen.sent} sent, {seen.received} received"
+    if seen.duplicates:
+        replies += f", {seen.duplicates} duplicates"
+    if seen.repliers:
+        replies += f", from {', '.join(seen.repliers)}"
+    if seen.ttls:
+        replies += f", TTL {', '.join(str(ttl) for ttl in seen.ttls)}"
+    return replies

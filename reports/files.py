@@ -1,0 +1,48 @@
+"""Writes what is rendered from a run.json beside it, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from matrix.record import load
+from reports.html import html
+from reports.junit import junit
+
+
+def write_reports(data: bytes, path: Path, *, out: Path | None = None) -> Path:
+    """Render ``data``, the bytes of the run.json at ``path``: report.html and junit.xml beside it.
+
+    Args:
+        data: the record's bytes.
+        path: where the record stands (or would).
+        out: another place for report.html; junit.xml then stays unwritten.
+
+    Returns:
+        Where report.html is.
+
+    Raises:
+        ConfigError: the bytes are no run that this version reads.
+        OSError: the disk refuses.
+    """
+    run = load(data, name=str(path))
+    report = out or path.with_name("report.html")
+    _write(report, html(run))
+    if out is None:
+        _write(path.with_name("junit.xml"), junit(run))
+    return report
+
+
+def _write(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise

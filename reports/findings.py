@@ -1,0 +1,234 @@
+"""What a run found, said once instead of once a cell: groups of cells with the same story.
+
+Rule: two cells tell the same story when their words are equal but for the names, addresses and
+numbers in them. The words shown are those of the group's first cell, never made up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from matrix.probes import Relation, Verdict
+from matrix.record import CellRecord, Run
+from reports.marks import NOT_JUDGED, counts, holds
+
+_CELL_ID = re.compile(r"\S+:\S+:\S+:(?:address|name)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+_URGENCY = (
+    Verdict.IMPOSTOR,
+    Verdict.LEAK,
+    Verdict.FAIL,
+    Verdict.FLAPPING,
+    Verdict.INCONCLUSIVE,
+)
+"""What to look at first: a reply that lies makes every other cell doubtful."""
+
+DESIGN, DECLARATION = "by design", "declared by the site"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Cells that are not as expected in the same way. ``verdict`` may be "not judged"."""
+
+    verdict: str
+    reason: str
+    cause: str
+    next_command: str
+    cells: tuple[CellRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Cells that are blocked for the same reason, as they should be.
+
+    ``examples`` has a (cell, because) for each wording; ``remedies`` the distinct ones.
+    """
+
+    title: str
+    origin: str
+    examples: tuple[tuple[CellRecord, str], ...]
+    remedies: tuple[str, ...]
+    cells: tuple[CellRecord, ...]
+
+
+def findings(run: Run) -> tuple[Finding, ...]:
+    """Everything that is not as expected, what to fix first at the top.
+
+    A known cause that explains many cells comes before one that explains few, and both before
+    cells without a cause, by the urgency of their verdict. Controls that failed are among them.
+    """
+    parents = _parents(run)
+    groups: dict[tuple[str, str], list[CellRecord]] = {}
+    for cell in run.cells:
+        if holds(cell) or (not cell.verdict and not cell.selected):
+            continue
+        verdict = cell.verdict or NOT_JUDGED.meaning
+        words = cell.cause or cell.reason or cell.not_run
+        groups.setdefault((verdict, _shape(words, cell, parents)), []).append(cell)
+    found = [
+        Finding(
+            verdict,
+            cells[0].reason or cells[0].not_run or f"the run ended in phase {run.phase!r}",
+            cells[0].cause,
+            cells[0].next_command,
+            tuple(cells),
+        )
+        for (verdict, _), cells in groups.items()
+    ]
+    return tuple(sorted(found, key=_fix_first))
+
+
+def _fix_first(finding: Finding) -> tuple[bool, int, int, str]:
+    urgency = (
+        _URGENCY.index(Verdict(finding.verdict)) if finding.verdict in _URGENCY else len(_URGENCY)
+    )
+    many = -len(finding.cells)
+    if finding.cause:
+        return False, many, urgency, finding.cells[0].id
+    return True, urgency, many, finding.cells[0].id
+
+
+def blocked(run: Run) -> tuple[Blocked, ...]:
+    """Everything that is blocked as it should be: by design first, then by declaration."""
+    parents = _parents(run)
+    groups: dict[tuple[str, str], list[CellRecord]] = {}
+    for cell in run.cells:
+        if cell.verdict == Verdict.BLOCKED:
+            groups.setdefault(_why(cell), []).append(cell)
+    found = []
+    for (origin, title), cells in groups.items():
+        because = _distinct(cells, lambda c: c.because, parents)
+        remedies = _distinct(cells, lambda c: c.remedy, parents)
+        found.append(
+            Blocked(
+                title,
+                origin,
+                tuple((cell, cell.because) for cell in because),
+                tuple(cell.remedy for cell in remedies if cell.remedy),
+                tuple(cells),
+            )
+        )
+    return tuple(sorted(found, key=lambda g: (g.origin != DESIGN, -len(g.cells), g.title)))
+
+
+def _why(cell: CellRecord) -> tuple[str, str]:
+    """Origin and title of a blocked cell's group."""
+    if cell.expected == "no-such-name":
+        return DESIGN, "Docker's name server knows the containers of its own engine only"
+    if cell.relation == Relation.GATEWAY:
+        return DECLARATION, "The site says that this segment has no gateway"
+    if cell.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER):
+        return DESIGN, "A macvlan parent and its own containers do not reach each other"
+    return DESIGN, f"Silence between a source and its {cell.relation}"
+
+
+def troubles(run: Run) -> tuple[str, ...]:
+    """What went wrong outside of any cell: the run's own trouble, then each host's."""
+    return (*run.trouble, *(f"{h.name}: {h.trouble}" for h in run.hosts if h.trouble))
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """Is everything as it should be; one sentence; and where to look first ("" where nowhere)."""
+
+    good: bool
+    sentence: str
+    look: str = ""
+
+
+def headline(run: Run) -> Headline:
+    """What a tired person needs to know of the run."""
+    selected = tuple(cell for cell in run.cells if cell.selected)
+    total = len(selected)
+    bad = sum(not holds(cell) for cell in selected)
+    trouble = next((text.strip().partition("\n")[0] for text in troubles(run)), "")
+    if run.phase != "judged":
+        early = f"The run ended early, in phase {run.phase!r}: nothing here is a verdict."
+        return Headline(good=False, sentence=early, look=trouble or "it was stopped, or it died")
+    if not total:
+        return Headline(
+            good=False, sentence="No cell was asked.", look=trouble or "none was selected"
+        )
+    part = "" if total == run.cells_in_plan else f" selected (of {run.cells_in_plan})"
+    if not bad:
+        found = counts(run.cells)
+        sentence = (
+            f"All {total} cells{part} are as they should be: {found.get(Verdict.PASS, 0)} answered"
+            f", {found.get(Verdict.BLOCKED, 0)} are blocked as expected, with proof."
+        )
+        return Headline(not trouble, sentence, trouble)
+    first = next((f for f in findings(run) if any(c.selected for c in f.cells)), None)
+    look = trouble or (first.cause or first.reason if first else "")
+    be = "is" if bad == 1 else "are"
+    sentence = f"{bad} of {total} cells{part} {be} not as expected."
+    return Headline(good=False, sentence=sentence, look=look)
+
+
+def answer(run: Run) -> tuple[str, ...]:
+    """The answer to the article's question, in sentences.
+
+    The article: "some cells fail in both modes; by design, or because of this virtual network?"
+    """
+    judged = [cell for cell in run.cells if cell.verdict]
+    by_origin = {DESIGN: 0, DECLARATION: 0}
+    where: dict[str, set[str]] = {DESIGN: set(), DECLARATION: set()}
+    for group in blocked(run):
+        by_origin[group.origin] += len(group.cells)
+        where[group.origin].update(cell.scenario for cell in group.cells)
+    here = sum(c.verdict in (Verdict.FAIL, Verdict.FLAPPING) for c in judged)
+    unknown = sum(c.verdict == Verdict.INCONCLUSIVE for c in judged)
+    opened = sum(c.verdict in (Verdict.LEAK, Verdict.IMPOSTOR) for c in judged)
+    if not judged:
+        return ("Nothing was judged in this run, so it cannot tell.",)
+    sentences = [
+        f"Of {len(judged)} cells asked, {sum(by_origin.values()) + here} do not get through.",
+        f"{by_origin[DESIGN]} by design{_in(where[DESIGN])}: they would fail on real hardware too.",
+    ]
+    if by_origin[DECLARATION]:
+        sentences.append(
+            f"{by_origin[DECLARATION]} because the site itself says so{_in(where[DECLARATION])}."
+        )
+    sentences.append(
+        f"{here} because of this network or these hosts: that is what there is to fix."
+        if here
+        else "None because of this network or these hosts."
+    )
+    if unknown:
+        sentences.append(f"Of {unknown} more this run cannot tell, and does not guess.")
+    if opened:
+        sentences.append(f"And {opened} got an answer that should not be there.")
+    return tuple(sentences)
+
+
+def _in(scenarios: set[str]) -> str:
+    return f" (in {' and '.join(sorted(scenarios))})" if scenarios else ""
+
+
+def _parents(run: Run) -> frozenset[str]:
+    return frozenset(p for s in run.site.scenarios for p in s.parents.values() if p)
+
+
+def _distinct(
+    cells: Iterable[CellRecord], words: Callable[[CellRecord], str], parents: frozenset[str]
+) -> list[CellRecord]:
+    """The first cell of each wording."""
+    first: dict[str, CellRecord] = {}
+    for cell in cells:
+        first.setdefault(_shape(words(cell), cell, parents), cell)
+    return list(first.values())
+
+
+def _shape(words: str, cell: CellRecord, parents: frozenset[str]) -> str:
+    """The words without what differs from cell to cell: ids, names, addresses, numbers."""
+    words = _CELL_ID.sub("<cell>", words)
+    names = {cell.source, cell.target, cell.source_host, cell.target_host, *parents} - {
+        "",
+        "gateway",
+    }
+    if names:
+        longest_first = sorted(names, key=lambda name: (-len(name), name))
+        pattern = "|".join(re.escape(name) for name in longest_first)
+        words = re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", "<name>", words)
+    return _NUMBER.sub("<n>", words)

@@ -1,0 +1,167 @@
+"""A run on a terminal: a matrix for each scenario, then every cell that is not as expected.
+
+Rule: no text of the record reaches a terminal except by ``plain``, and every cell that is not
+PASS or BLOCKED is said, with its reason; only equal stories that prove nothing are told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matrix.grid import NO_CELL, Heading, Mark, columns_of, draw, legend, paint, plain
+from matrix.probes import Verdict
+from matrix.record import CellRecord, Run, ScenarioRecord
+from reports.axes import Matrix, matrix_of
+from reports.findings import Finding, findings, headline, troubles
+from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of
+
+MOST_ROWS = 64
+"""More sources than this are drawn host by host: a grid that scrolls away shows nothing."""
+
+MOST_LINES = 400
+"""Most lines that the list of cells may take; what is left out is counted and is in the HTML."""
+
+_MOST_WORDS = 400
+_IDS_SHOWN = 4
+_TOLD_ONCE = 3
+_LOUDEST = (
+    Verdict.IMPOSTOR,
+    Verdict.LEAK,
+    Verdict.FAIL,
+    Verdict.FLAPPING,
+    Verdict.INCONCLUSIVE,
+    Verdict.PASS,
+    Verdict.BLOCKED,
+)
+
+
+def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = False) -> list[str]:
+    """One scenario's matrix with its title and legend, no line wider than ``width``."""
+    title = next((_title(s) for s in run.site.scenarios if s.name == scenario), plain(scenario))
+    lines = [paint(plain(title, width), "1", colour=colour)]
+    matrix = matrix_of(run, scenario)
+    if not matrix.rows:
+        return [*lines, "  no cell of this scenario was asked"]
+    if len(matrix.rows) > MOST_ROWS:
+        matrix = _host_by_host(matrix)
+        lines.append(f"  {len(matrix.cells)} groups of cells; each mark is the worst of its group")
+    marks = {place: mark_of(cell) for place, cell in matrix.cells.items()}
+
+    def mark(row: Heading, column: Heading) -> Mark | None:
+        return marks.get((row.key, column.key, column.section))
+
+    lines += draw(matrix.rows, matrix.columns, mark, width=width, colour=colour)
+    used = {m.meaning for m in marks.values()}
+    shown = [m for m in (*VERDICT_MARKS.values(), NOT_JUDGED) if m.meaning in used]
+    if any(not cell.selected for cell in matrix.cells.values()):
+        shown.append(Mark("*", "ran only as a control"))
+    return [*lines, *legend([*shown, NO_CELL], width=width, colour=colour)]
+
+
+def _title(scenario: ScenarioRecord) -> str:
+    vlan = f", VLAN {scenario.vlan}" if scenario.vlan is not None else ""
+    parents = ", ".join(sorted(set(scenario.parents.values())))
+    absent = "" if scenario.gateway_present else " absent"
+    return (
+        f"{scenario.name}: {scenario.network} (macvlan, {scenario.mode}) on {parents}{vlan}, "
+        f"{scenario.subnet}, gateway {scenario.gateway}{absent}"
+    )
+
+
+def _host_by_host(matrix: Matrix) -> Matrix:
+    """The same matrix with the endpoints of one kind on one host made into one."""
+
+    def merged(heading: Heading) -> Heading:
+        if not heading.group or heading.key == heading.group:
+            return Heading(heading.key, heading.name, heading.group, heading.section)
+        key = f"{heading.group} containers"
+        return Heading(key, "containers", heading.group, heading.section)
+
+    rows = {row.key: merged(row) for row in matrix.rows}
+    columns = {(c.key, c.section): merged(c) for c in matrix.columns}
+    cells: dict[tuple[str, str, str], CellRecord] = {}
+    for (row, column, section), cell in matrix.cells.items():
+        place = (rows[row].key, columns[column, section].key, section)
+        cells[place] = min(cells.get(place, cell), cell, key=_loudness)
+    return Matrix(
+        tuple(dict.fromkeys(rows.values())), tuple(dict.fromkeys(columns.values())), cells
+    )
+
+
+def _loudness(cell: CellRecord) -> tuple[int, bool]:
+    known = cell.verdict in _LOUDEST
+    return (_LOUDEST.index(Verdict(cell.verdict)) if known else -1), not cell.selected
+
+
+def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
+    """Counts, trouble, every cell that is not as expected, notes, and the run's verdict.
+
+    A line for each cell: verdict, id, reason. The cause and what to type next stand once, below
+    the cells that share them. Many INCONCLUSIVE cells with the same story become one line.
+    """
+    lines = ["  ".join(_counts(run, colour=colour))]
+    for trouble in troubles(run):
+        first, *rest = trouble.splitlines() or [""]
+        lines.append(f"trouble: {plain(first, _MOST_WORDS)}")
+        lines += [f"  {plain(line.strip(), _MOST_WORDS)}" for line in rest]
+    told: list[str] = []
+    for finding in findings(run):
+        told += _told(finding, colour=colour)
+    if len(told) > MOST_LINES:
+        told = [*told[:MOST_LINES], f"... and {len(told) - MOST_LINES} more lines: see report.html"]
+    lines += told
+    lines += [f"note: {plain(text, _MOST_WORDS)}" for text in run.notes]
+    head = headline(run)
+    sgr = "1;32" if head.good else "1;31"
+    lines.append(paint(plain(head.sentence, _MOST_WORDS), sgr, colour=colour))
+    if head.look:
+        lines.append(f"look first at: {plain(head.look, _MOST_WORDS)}")
+    return lines
+
+
+def _counts(run: Run, *, colour: bool) -> Iterator[str]:
+    selected = sum(cell.selected for cell in run.cells)
+    controls = len(run.cells) - selected
+    of = f" of {run.cells_in_plan}" if selected != run.cells_in_plan else ""
+    yield f"{selected}{of} cells" + (f" (and {controls} controls)" if controls else "") + ":"
+    for verdict, count in counts(run.cells).items():
+        mark = VERDICT_MARKS.get(verdict, NOT_JUDGED)
+        yield f"{paint(mark.symbol, mark.sgr, colour=colour)} {count} {verdict}"
+
+
+def _told(finding: Finding, *, colour: bool) -> Iterator[str]:
+    mark = VERDICT_MARKS.get(finding.verdict, NOT_JUDGED)
+    head = f"{paint(mark.symbol, mark.sgr, colour=colour)} {finding.verdict:<12}"
+    indent = " " * (columns_of(mark.symbol) + 1)
+    if finding.verdict not in VERDICT_MARKS or finding.verdict == Verdict.INCONCLUSIVE:
+        cells = finding.cells
+        if len(cells) >= _TOLD_ONCE:
+            reason = plain(finding.reason, _MOST_WORDS)
+            yield f"{head} {len(cells)} cells: {_ids(cells)}: {reason}"
+            yield from _cause_and_next(finding, indent)
+            return
+    for cell in finding.cells:
+        role = " (control)" if not cell.selected else ""
+        reason = plain(cell.reason or cell.not_run or finding.reason, _MOST_WORDS)
+        yield f"{head} {plain(cell.id, 120)}{role}: {reason}"
+    yield from _cause_and_next(finding, indent)
+
+
+def _cause_and_next(finding: Finding, indent: str) -> Iterator[str]:
+    if finding.cause:
+        yield f"{indent}cause: {plain(finding.cause, _MOST_WORDS)}"
+    if finding.next_command:
+        yield f"{indent}next:  {plain(finding.next_command, _MOST_WORDS)}"
+
+
+def _ids(cells: tuple[CellRecord, ...]) -> str:
+    shown = ", ".join(plain(cell.id, 60) for cell in cells[:_IDS_SHOWN])
+    more = len(cells) - _IDS_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def scenarios_of(run: Run) -> tuple[str, ...]:
+    """Names of the scenarios: the declared ones that have cells, then any that only cells name."""
+    asked = dict.fromkeys(cell.scenario for cell in run.cells)
+    declared = [s.name for s in run.site.scenarios if s.name in asked]
+    return tuple(dict.fromkeys((*declared, *asked)))

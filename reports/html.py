@@ -1,0 +1,225 @@
+"""report.html: one file that a tired person and an auditor can both read.
+
+Rule 1: a pure function of the run. No clock, no path of this machine, no set order: rendering
+twice gives equal bytes.
+Rule 2: nothing is loaded and nothing runs. Style is inline, there is no script, and the page's own
+Content-Security-Policy forbids both (W3C CSP 3).
+Rule 3: every text goes through ``plain`` and then through Jinja's autoescape, by the environment
+and not by the template's author, so that no line of the template can forget it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from matrix.grid import Heading, plain
+from matrix.probes import Verdict
+from matrix.record import CellRecord, Run, Step
+from reports.axes import Matrix, matrix_of
+from reports.evidence import MANY_CELLS, evidence
+from reports.findings import (
+    DECLARATION,
+    DESIGN,
+    answer,
+    blocked,
+    findings,
+    headline,
+    troubles,
+)
+from reports.grid import scenarios_of
+from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, question
+
+NARROW_FROM = 20
+"""A matrix of more columns shows only symbols in its cells, and its names stand upright."""
+
+_SAFE_ANCHOR = re.compile(r"[A-Za-z0-9:._-]{1,200}")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Neighbours in a matrix that share a heading."""
+
+    name: str
+    members: tuple[Heading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioView:
+    """Everything that the template shows of one scenario."""
+
+    name: str
+    matrix: Matrix
+    sections: tuple[Group, ...]
+    column_groups: tuple[Group, ...]
+    row_groups: tuple[Group, ...]
+    sources: tuple[tuple[str, tuple[CellRecord, ...]], ...]
+    narrow: bool
+    pace: str
+
+
+def html(run: Run) -> bytes:
+    """The whole report, UTF-8."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_visible,
+    )
+    anchors = _anchors(run.cells)
+    many = len(run.cells) >= MANY_CELLS
+    text = environment.get_template("report.html.j2").render(
+        run=run,
+        head=headline(run),
+        troubles=troubles(run),
+        counts=counts(run.cells),
+        meanings=MEANINGS,
+        findings=findings(run),
+        scenarios=[_scenario(run, name) for name in scenarios_of(run)],
+        answer=answer(run),
+        blocked=[(origin, [g for g in blocked(run) if g.origin == origin]) for origin in _ORIGINS],
+        held=[f for f in findings(run) if f.verdict in _IN_THE_WAY],
+        opened=[f for f in findings(run) if f.verdict in _TOO_OPEN],
+        unknown=[f for f in findings(run) if f.verdict not in (*_IN_THE_WAY, *_TOO_OPEN)],
+        steps=_steps(run.timeline),
+        controls=sum(not cell.selected for cell in run.cells),
+        selected=sum(cell.selected for cell in run.cells),
+        anchor=lambda cell: anchors[cell.id],
+        anchor_of=anchors.get,
+        many=many,
+        evidence=lambda cell: evidence(cell, many=many),
+        css=_css,
+        symbol=_symbol,
+        tally=_tally,
+        question=question,
+        holds=holds,
+        words=_words,
+        by_scenario=_by_scenario,
+    )
+    return text.encode()
+
+
+_ORIGINS = (DESIGN, DECLARATION)
+_IN_THE_WAY = (Verdict.FAIL, Verdict.FLAPPING)
+_TOO_OPEN = (Verdict.LEAK, Verdict.IMPOSTOR)
+
+
+def _visible(value: object) -> object:
+    """What Jinja calls on every value before it is escaped and written."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return plain(value, keep="\n")
+    return value
+
+
+def _anchors(cells: Sequence[CellRecord]) -> dict[str, str]:
+    """An anchor for each cell: its own id, so that a link still fits the next night's report.
+
+    Ids that are no anchors, and all ids of a very big run, make way for short numbers.
+    """
+    many = len(cells) >= MANY_CELLS
+    return {
+        cell.id: f"c{number}" if many or not _SAFE_ANCHOR.fullmatch(cell.id) else cell.id
+        for number, cell in enumerate(cells)
+    }
+
+
+def _scenario(run: Run, name: str) -> ScenarioView:
+    matrix = matrix_of(run, name)
+    cells = [cell for cell in run.cells if cell.scenario == name]
+    return ScenarioView(
+        name,
+        matrix,
+        tuple(
+            Group(section, tuple(members))
+            for section, members in groupby(matrix.columns, key=lambda c: c.section)
+        ),
+        tuple(
+            Group(group, tuple(members))
+            for (_, group), members in groupby(matrix.columns, key=lambda c: (c.section, c.group))
+        ),
+        tuple(
+            Group(group, tuple(members))
+            for group, members in groupby(matrix.rows, key=lambda r: r.group)
+        ),
+        tuple((row.key, tuple(c for c in cells if c.source == row.key)) for row in matrix.rows),
+        len(matrix.columns) > NARROW_FROM,
+        _pace(cells),
+    )
+
+
+def _pace(cells: Sequence[CellRecord]) -> str:
+    """How fast the wire answered: only cells whose reply crossed it are counted."""
+    rtts = sorted(
+        rtt
+        for cell in cells
+        if cell.observed is not None and cell.relation not in ("itself", "sibling")
+        for rtt in cell.observed.rtts_ms
+    )
+    if not rtts:
+        return ""
+    return (
+        f"Round trips over the wire: {rtts[0]:g} to {rtts[-1]:g} ms, median {median(rtts):.3g} ms, "
+        f"{len(rtts)} replies."
+    )
+
+
+def _css(verdict: str) -> str:
+    """The verdict's class; one letter in a matrix of thousands of cells."""
+    return _CLASSES.get(verdict, "vN")
+
+
+_CLASSES: dict[str, str] = {
+    Verdict.PASS: "vP",
+    Verdict.BLOCKED: "vB",
+    Verdict.FAIL: "vX",
+    Verdict.LEAK: "vL",
+    Verdict.IMPOSTOR: "vI",
+    Verdict.FLAPPING: "vF",
+    Verdict.INCONCLUSIVE: "vU",
+}
+
+
+def _symbol(verdict: str) -> str:
+    return VERDICT_MARKS.get(verdict, NOT_JUDGED).symbol
+
+
+def _tally(cells: Sequence[CellRecord]) -> str:
+    """``9 PASS, 2 BLOCKED``, in the order of the alphabet."""
+    found = Counter(cell.verdict or NOT_JUDGED.meaning for cell in cells)
+    order = (*VERDICT_MARKS, NOT_JUDGED.meaning)
+    known = [f"{found[v]} {v}" for v in order if found[v]]
+    return ", ".join(known + [f"{n} {v}" for v, n in sorted(found.items()) if v not in order])
+
+
+def _by_scenario(cells: Sequence[CellRecord]) -> dict[str, list[CellRecord]]:
+    found: dict[str, list[CellRecord]] = {}
+    for cell in cells:
+        found.setdefault(cell.scenario, []).append(cell)
+    return found
+
+
+def _steps(timeline: Sequence[Step]) -> list[tuple[Step, float]]:
+    """Each step with its place in the run, in percent."""
+    whole = max((step.at_s for step in timeline), default=0.0)
+    return [(step, 100 * step.at_s / whole if whole > 0 else 0.0) for step in timeline]
+
+
+def _words(value: Any) -> str:
+    """A value of a free-form part of the record, as text."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,95 @@
+"""junit.xml for CI servers: a test case for each selected cell, its verdict as the outcome.
+
+Rule 1: nothing is skipped. FAIL, LEAK, IMPOSTOR and FLAPPING are failures; INCONCLUSIVE and cells
+that were never judged are errors; PASS and BLOCKED pass. A run with trouble and no cell is one
+error, because a green empty file is how a broken night goes unseen.
+Rule 2: only characters that XML 1.0 allows (section 2.2, production Char) are written.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from matrix.grid import plain
+from matrix.probes import Verdict
+from matrix.record import CellRecord, Run
+from reports.findings import troubles
+from reports.grid import scenarios_of
+from reports.marks import holds
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FAILURES = frozenset({Verdict.FAIL, Verdict.LEAK, Verdict.IMPOSTOR, Verdict.FLAPPING})
+
+
+def junit(run: Run) -> bytes:
+    """The run as JUnit XML, UTF-8, with a final newline."""
+    root = Element("testsuites", name=_text(f"matrix {run.id}"))
+    for scenario in scenarios_of(run):
+        cells = [c for c in run.cells if c.scenario == scenario and c.selected]
+        if cells:
+            _suite(root, run, scenario, [_case(cell, run) for cell in cells])
+    if troubles(run) or not len(root):
+        _suite(root, run, "run", [_trouble(run)])
+    for count in ("tests", "failures", "errors", "skipped"):
+        root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
+    indent(root)
+    return bytes(tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _suite(root: Element, run: Run, name: str, cases: list[Element]) -> None:
+    suite = SubElement(root, "testsuite", name=_text(name), tests=str(len(cases)))
+    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+    suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
+    suite.set("skipped", "0")
+    suite.set("timestamp", _text(run.started_at))
+    suite.extend(cases)
+
+
+def _case(cell: CellRecord, run: Run) -> Element:
+    case = Element("testcase", classname=_text(cell.scenario), name=_text(cell.id))
+    properties = SubElement(case, "properties")
+    for name, value in (
+        ("verdict", cell.verdict or "not judged"),
+        ("expected", cell.expected),
+        ("observed", _observed(cell)),
+        ("relation", cell.relation),
+        ("because", cell.because),
+    ):
+        SubElement(properties, "property", name=name, value=_text(value))
+    if holds(cell):
+        return case
+    what = "failure" if cell.verdict in _FAILURES else "error"
+    reason = cell.reason or cell.not_run or f"the run ended in phase {run.phase!r}: not judged"
+    problem = SubElement(case, what, type=_text(cell.verdict or "not judged"))
+    problem.set("message", _text(reason))
+    lines = [reason]
+    lines += [f"cause: {cell.cause}"] if cell.cause else []
+    lines += [f"expected: {cell.expected}, because {cell.because}"]
+    lines += [f"next: {cell.next_command}"] if cell.next_command else []
+    if cell.observed is not None:
+        lines += [text for text in (cell.observed.error, cell.observed.raw) if text]
+    problem.text = _text("\n".join(lines))
+    return case
+
+
+def _trouble(run: Run) -> Element:
+    case = Element("testcase", classname="run", name="the run itself")
+    words = troubles(run) or (f"no cell was asked (the run ended in phase {run.phase!r})",)
+    problem = SubElement(case, "error", type="trouble", message=_text(words[0]))
+    problem.text = _text("\n".join(words))
+    return case
+
+
+def _observed(cell: CellRecord) -> str:
+    seen = cell.observed
+    if seen is None:
+        return f"did not run: {cell.not_run}" if cell.not_run else "nothing was observed"
+    if seen.sent == 0 and seen.resolver_code:
+        return f"no address: {seen.resolver} said {seen.resolver_code}"
+    return f"{seen.received} of {seen.sent} replies"
+
+
+def _text(text: str) -> str:
+    """Escapes are made visible first (a CI log is a terminal too); then what XML forbids goes."""
+    return _NOT_XML.sub("", plain(text, keep="\n"))

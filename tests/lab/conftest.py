@@ -1,0 +1,135 @@
+"""What the lab tests share: one running lab, and ways to run the matrix on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.lab import Lab, running_lab
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab of our own, beside any that the user has up."""
+    if os.geteuid() != 0:
+        pytest.skip("the lab's VLANs need root where the kernel has no 8021q")
+    # A unix socket's path has 107 characters at most, and pytest's folders are long.
+    folder = Path(f"/tmp/l2t-{os.getpid()}")  # noqa: S108  checked and made private by the lab
+    del tmp_path_factory
+    with running_lab(state_dir=folder) as made:
+        yield made
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRun:
+    """A finished pytest run of the matrix: exit code, terminal, and run.json."""
+
+    code: int
+    text: str
+    record: dict[str, Any]
+    folder: Path
+
+    def verdicts(self) -> dict[str, str]:
+        """Verdict by cell id."""
+        return {cell["id"]: cell["verdict"] for cell in self.record["cells"]}
+
+    def cell(self, cell_id: str) -> dict[str, Any]:
+        """One cell of the record."""
+        found: dict[str, Any] = next(c for c in self.record["cells"] if c["id"] == cell_id)
+        return found
+
+
+def command(reports: Path, *arguments: str) -> list[str]:
+    """The command line of a matrix run."""
+    return [sys.executable, "-m", "pytest", f"--report-dir={reports}", *arguments]
+
+
+def environment(lab: Lab) -> dict[str, str]:
+    """Our environment, pointing at that lab."""
+    return {**os.environ, "L2MATRIX_LAB_DIR": str(lab.state_dir)}
+
+
+def result(reports: Path, code: int, text: str) -> MatrixRun:
+    """What a run left."""
+    folder = reports / "latest"
+    path = folder / "run.json"
+    record = json.loads(path.read_bytes()) if path.exists() else {}
+    return MatrixRun(code, text, record, folder)
+
+
+@pytest.fixture
+def matrix(lab: Lab, tmp_path: Path) -> Callable[..., MatrixRun]:
+    """Run the matrix on the lab with these arguments."""
+
+    def run(*arguments: str) -> MatrixRun:
+        done = subprocess.run(
+            command(tmp_path, *arguments),
+            cwd=ROOT,
+            env=environment(lab),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return result(tmp_path, done.returncode, done.stdout)
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What must be the same before and after: links, addresses, Docker, the journal."""
+
+    lines: tuple[str, ...]
+
+
+@pytest.fixture
+def fingerprint(lab: Lab) -> Callable[[], Fingerprint]:
+    """Look at both hosts with the tools a person would use."""
+
+    def look() -> Fingerprint:
+        lines: list[str] = []
+        for host in lab.spec.hosts:
+            script = (
+                "ip -d -o link | sed 's/ qdisc.*//'; ip -d -o link | grep -o 'promiscuity [0-9]*';"
+                " ip -o -4 addr; ip route; ls /run/l2matrix 2>&1;"
+                " curl -s x >/dev/null 2>&1; cat /proc/net/unix | grep -c l2matrix-lease"
+            )
+            done = subprocess.run(
+                ["ssh", "-F", str(lab.ssh_config), host.name, script],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            lines += [f"{host.name}: {line}" for line in done.stdout.splitlines()]
+            lines += _docker(lab, host.name)
+        return Fingerprint(tuple(lines))
+
+    return look
+
+
+def _docker(lab: Lab, host: str) -> list[str]:
+    from fixtures.engine import Engine  # noqa: PLC0415  slow to import, and few tests need it
+    from fixtures.ssh import connect  # noqa: PLC0415
+
+    connection = connect(host, lab.ssh_config)
+    try:
+        engine = Engine(connection)
+        found = [*engine.containers(), *engine.networks()]
+        engine.close()
+    finally:
+        connection.close()
+    return [f"{host}: {line}" for line in found]
