@@ -34,7 +34,7 @@ def pytest_run_recorded(config: pytest.Config, path: Path, data: bytes) -> None:
             f"python -m reports render {path}"
         )
     else:
-        lines.append(f"report: {written}   record: {path}")
+        lines += [f"report: {written}", f"record: {path}"]
 
 
 def pytest_terminal_summary(

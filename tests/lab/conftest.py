@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from fixtures.engine import Engine
 from fixtures.lab import Lab, running_lab
+from fixtures.ssh import connect
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,36 +97,34 @@ class Fingerprint:
     lines: tuple[str, ...]
 
 
-@pytest.fixture
-def fingerprint(lab: Lab) -> Callable[[], Fingerprint]:
-    """Look at both hosts with the tools a person would use."""
+def on_host(lab: Lab, host: str, script: str) -> str:
+    """What a person sees who logs in and types this."""
+    argv = ["ssh", "-F", str(lab.ssh_config), host, script]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout + done.stderr
 
-    def look() -> Fingerprint:
+
+@pytest.fixture
+def fingerprint(lab: Lab) -> Callable[[], list[str]]:
+    """What must be the same before and after, looked at with the tools a person would use."""
+
+    def look() -> list[str]:
+        script = (
+            "ip -d -o link | sed 's/ qdisc .* group/ group/'; ip -o -4 addr; ip route; tc qdisc; "
+            "ls /run/l2matrix 2>&1; grep -c l2matrix-lease /proc/net/unix"
+        )
         lines: list[str] = []
         for host in lab.spec.hosts:
-            script = (
-                "ip -d -o link | sed 's/ qdisc.*//'; ip -d -o link | grep -o 'promiscuity [0-9]*';"
-                " ip -o -4 addr; ip route; ls /run/l2matrix 2>&1;"
-                " curl -s x >/dev/null 2>&1; cat /proc/net/unix | grep -c l2matrix-lease"
-            )
-            done = subprocess.run(
-                ["ssh", "-F", str(lab.ssh_config), host.name, script],
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-            )
-            lines += [f"{host.name}: {line}" for line in done.stdout.splitlines()]
-            lines += _docker(lab, host.name)
-        return Fingerprint(tuple(lines))
+            seen = on_host(lab, host.name, script)
+            lines += [f"{host.name}: {line}" for line in seen.splitlines()]
+            lines += [f"{host.name}: {line}" for line in _docker(lab, host.name)]
+        return lines
 
     return look
 
 
 def _docker(lab: Lab, host: str) -> list[str]:
-    from fixtures.engine import Engine  # noqa: PLC0415  slow to import, and few tests need it
-    from fixtures.ssh import connect  # noqa: PLC0415
-
+    """Containers and networks of a host's engine."""
     connection = connect(host, lab.ssh_config)
     try:
         engine = Engine(connection)
@@ -132,4 +132,4 @@ def _docker(lab: Lab, host: str) -> list[str]:
         engine.close()
     finally:
         connection.close()
-    return [f"{host}: {line}" for line in found]
+    return found

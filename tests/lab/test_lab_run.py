@@ -1,0 +1,304 @@
+"""The whole job on the embedded lab: what is healthy, what is broken, what is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fixtures.lab import Lab, running_lab
+from tests.lab.conftest import ROOT, MatrixRun, command, environment, result
+
+Matrix = Callable[..., MatrixRun]
+Look = Callable[[], list[str]]
+
+# What the article that this project began with saw: (cell, reachable).
+ARTICLE = {
+    "bridge:c1:gateway:address": True,
+    "bridge:c1:c1:name": True,
+    "bridge:c1:c1:address": True,
+    "bridge:c1:c3:address": True,
+    "bridge:c1:c3:name": False,
+    "bridge:dev-master-01:c1:address": False,
+    "bridge:dev-master-01:c3:address": True,
+    "bridge:c2:dev-node-01:address": True,
+    "vlan:c5:gateway:address": False,
+    "vlan:c5:dev-master-01:address": False,
+    "vlan:c5:dev-node-01:address": True,
+    "vlan:c5:c5:address": True,
+    "vlan:c5:c7:address": True,
+    "vlan:c5:c6:name": True,
+    "vlan:c5:c7:name": False,
+    "vlan:dev-master-01:c5:address": False,
+    "vlan:dev-master-01:c7:address": True,
+}
+
+
+def test_a_healthy_lab_is_all_pass_and_blocked(matrix: Matrix, fingerprint: Look) -> None:
+    """All 112 cells hold, agree with the article, are proven, and the hosts are as before."""
+    before = fingerprint()
+    run = matrix()
+    assert run.code == 0, run.text
+    assert set(run.verdicts().values()) == {"PASS", "BLOCKED"}
+    assert len(run.record["cells"]) == 112
+    for cell_id, reachable in ARTICLE.items():
+        assert run.verdicts()[cell_id] == ("PASS" if reachable else "BLOCKED"), cell_id
+    for cell in run.record["cells"]:
+        if cell["verdict"] == "BLOCKED":
+            assert cell["controls"], cell
+        elif cell["target"] != "gateway":
+            assert cell["observed"]["request_seen"] == "yes", cell
+            assert cell["observed"]["ttl"] == 64, cell
+    assert not run.record["trouble"]
+    assert {p.name for p in run.folder.iterdir()} == {"run.json", "report.html", "junit.xml"}
+    assert fingerprint() == before
+    assert "\x1b[" not in run.text
+    grid = [line for line in run.text.splitlines() if line.startswith("  c")]
+    assert len(grid) == 8
+    assert max(map(len, grid)) <= 100
+
+
+def test_selecting_feels_native(matrix: Matrix) -> None:
+    """-m and -k choose; controls of chosen cells run along and are marked as such."""
+    run = matrix("-m", "vlan", "-k", "c5 and dev-master-01")
+    assert run.code == 0, run.text
+    chosen = {c["id"] for c in run.record["cells"] if c["selected"]}
+    assert chosen == {"vlan:c5:dev-master-01:address", "vlan:dev-master-01:c5:address"}
+    controls = {c["id"] for c in run.record["cells"] if not c["selected"]}
+    assert "vlan:c5:dev-node-01:address" in controls
+    assert not any(c.startswith("bridge") for c in controls)
+
+
+def test_a_dry_run_touches_no_host(lab: Lab, matrix: Matrix) -> None:
+    """--collect-only prints the expected matrix, makes no record, and asks no host."""
+    del lab
+    run = matrix("--collect-only", "--ssh-config", "/nonexistent")
+    assert run.code == 0, run.text
+    assert "expected, scenario vlan: macvlan200" in run.text
+    assert not run.record
+
+
+def test_both_probers_agree_on_every_cell(matrix: Matrix) -> None:
+    """Docker exec ping, as a person types it, and the agent come to the same verdicts."""
+    agent, by_exec = matrix(), matrix("--prober", "exec")
+    assert by_exec.code == 0, by_exec.text
+    assert agent.verdicts() == by_exec.verdicts()
+    assert "docker exec c1 ping" in by_exec.cell("bridge:c1:c3:address")["observed"]["command"]
+
+
+@contextmanager
+def port(lab: Lab, host: str, state: str) -> Iterator[None]:
+    """A switch port down, and up again."""
+    status = lab.status().to_json()
+    found = next(h for h in status["hosts"] if h["name"] == host)
+    switch = ["nsenter", "-t", str(status["switch"]["pid"]), "-n", "ip", "link", "set"]
+    subprocess.run([*switch, found["switch_port"], state], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*switch, found["switch_port"], "up"], check=True)
+
+
+@pytest.mark.parametrize("prober", ["agent", "exec"])
+def test_a_pulled_cable(lab: Lab, matrix: Matrix, fingerprint: Look, prober: str) -> None:
+    """Replies over the wire fail, siblings pass, and no silence passes for a design."""
+    before = fingerprint()
+    with port(lab, "dev-node-01", "down"):
+        run = matrix("-m", "bridge", "--prober", prober)
+    assert run.code == 1, run.text
+    found = run.verdicts()
+    for cell in run.record["cells"]:
+        crosses = "dev-node-01" in (cell["source_host"], cell["target_host"])
+        crosses = crosses and cell["source_host"] != cell["target_host"]
+        if cell["expected"] == "reply" and crosses:
+            assert cell["verdict"] == "FAIL", cell
+            assert cell["next_command"], cell
+        elif cell["expected"] == "reply":
+            assert cell["verdict"] == "PASS", cell
+        elif cell["expected"] == "silence":
+            # Its own host is cut off from everybody, or was vouched for by nobody.
+            assert cell["verdict"] == "INCONCLUSIVE", cell
+        else:
+            assert cell["verdict"] == "BLOCKED", cell
+    assert found["bridge:c3:c4:address"] == "PASS"
+    assert "nobody answered ARP" in run.cell("bridge:c1:c3:address")["reason"]
+    assert fingerprint() == before
+
+
+def test_a_wrong_host_key_is_refused(
+    lab: Lab, matrix: Matrix, tmp_path: Path, fingerprint: Look
+) -> None:
+    """One host shows another key than known_hosts has: it is not logged in to, the rest runs."""
+    before = fingerprint()
+    keys = (lab.state_dir / "known_hosts").read_text().splitlines()
+    wrong = [line.split(" ", 1) for line in keys]
+    swapped = f"{wrong[0][0]} {wrong[0][1]}\n{wrong[1][0]} {wrong[0][1]}\n"
+    (tmp_path / "known").write_text(swapped)
+    config = lab.ssh_config.read_text().replace(
+        str(lab.state_dir / "known_hosts"), str(tmp_path / "known")
+    )
+    (tmp_path / "config").write_text(config)
+    run = matrix("--ssh-config", str(tmp_path / "config"), "-m", "bridge")
+    assert run.code == 1, run.text
+    assert "host key has changed" in run.text
+    assert "SHA256:" in run.text
+    assert "Traceback" not in run.text
+    lost = wrong[1][0]
+    for cell in run.record["cells"]:
+        if lost in (cell["source_host"], cell["target_host"]):
+            assert cell["verdict"] == "INCONCLUSIVE", cell
+    assert run.verdicts()["bridge:c1:c2:address"] == "PASS"
+    assert fingerprint() == before
+
+
+def test_an_unknown_host_key_is_refused(lab: Lab, matrix: Matrix, tmp_path: Path) -> None:
+    """An empty known_hosts: nobody is trusted, and the message says how to begin."""
+    (tmp_path / "known").write_text("")
+    config = lab.ssh_config.read_text().replace(
+        str(lab.state_dir / "known_hosts"), str(tmp_path / "known")
+    )
+    (tmp_path / "config").write_text(config)
+    run = matrix("--ssh-config", str(tmp_path / "config"), "-m", "bridge")
+    assert run.code == 1
+    assert "its host key is unknown" in run.text
+    assert set(run.verdicts().values()) == {"INCONCLUSIVE"}
+
+
+def test_a_stopped_dockerd(tmp_path: Path) -> None:
+    """The engine of one host is gone: its cells did not run, in words; nothing is left standing."""
+    with running_lab(state_dir=Path(f"/tmp/l2d-{os.getpid()}")) as lab:  # noqa: S108  ours, 0700
+        status = lab.status().to_json()
+        node = next(h for h in status["hosts"] if h["name"] == "dev-node-01")
+        os.kill(node["dockerd_pid"], signal.SIGKILL)
+        done = subprocess.run(
+            command(tmp_path, "-m", "vlan"),
+            cwd=ROOT,
+            env=environment(lab),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        run = result(tmp_path, done.returncode, done.stdout)
+        assert run.code == 1, run.text
+        assert "dev-node-01" in run.text
+        assert "systemctl status docker" in run.text
+        assert "Traceback" not in run.text
+        for cell in run.record["cells"]:
+            if "dev-node-01" in (cell["source_host"], cell["target_host"]):
+                assert cell["verdict"] == "INCONCLUSIVE", cell
+
+
+def test_a_full_disk(lab: Lab, tmp_path: Path, fingerprint: Look) -> None:
+    """Reports cannot be written: said once, the verdicts are still on the terminal."""
+    before = fingerprint()
+    small = tmp_path / "small"
+    small.mkdir()
+    script = f'mount -t tmpfs -o size=16k none {small} && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", *command(small, "-m", "bridge")],
+        cwd=ROOT,
+        env=environment(lab),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    assert "No space left on device" in done.stdout
+    assert "40 PASS" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert fingerprint() == before
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("connecting", signal.SIGINT),
+        ("network macnet", signal.SIGINT),
+        ("containers c", signal.SIGTERM),
+        ("probing", signal.SIGINT),
+        ("putting everything back", signal.SIGINT),
+    ],
+)
+def test_an_interrupted_run_puts_everything_back(
+    lab: Lab, tmp_path: Path, fingerprint: Look, moment: str, number: signal.Signals
+) -> None:
+    """Ctrl-C and SIGTERM, in each phase: a clear word, a record, and hosts as they were."""
+    before = fingerprint()
+    with _started(lab, tmp_path, moment) as process:
+        process.send_signal(number)
+        text, _ = process.communicate(timeout=60)
+    assert process.returncode in (1, 2), text
+    assert "Traceback" not in text
+    run = result(tmp_path, process.returncode, text)
+    assert run.record["phase"] == "judged"
+    assert fingerprint() == before
+
+
+def test_a_killed_run_is_cleaned_up_by_the_next(
+    lab: Lab, tmp_path: Path, matrix: Matrix, fingerprint: Look
+) -> None:
+    """SIGKILL while everything stands: the next run finds it, puts it back, and passes."""
+    before = fingerprint()
+    with _started(lab, tmp_path / "killed", "probing") as process:
+        process.kill()
+        process.communicate(timeout=60)
+    assert fingerprint() != before
+    assert result(tmp_path / "killed", 0, "").record["phase"] == "planned"
+    run = matrix()
+    assert run.code == 0, run.text
+    assert "removed what a killed run had left" in run.text
+    assert fingerprint() == before
+
+
+def test_what_was_kept_is_put_back_by_the_next_run(matrix: Matrix, fingerprint: Look) -> None:
+    """--keep leaves the scenario standing; the next run begins with a clean host all the same."""
+    before = fingerprint()
+    assert matrix("--keep", "-m", "vlan").code == 0
+    assert fingerprint() != before
+    assert matrix("-m", "bridge").code == 0
+    assert fingerprint() == before
+
+
+def test_two_runs_cannot_meet_on_a_host(lab: Lab, tmp_path: Path, matrix: Matrix) -> None:
+    """The second run is told who holds the hosts, and leaves the first one alone."""
+    with _started(lab, tmp_path / "first", "connecting", "--prober", "exec") as process:
+        second = matrix("-m", "bridge")
+        text, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, text
+    assert "another run works on this host now" in second.text
+    assert set(second.verdicts().values()) == {"INCONCLUSIVE"}
+
+
+@contextmanager
+def _started(
+    lab: Lab, reports: Path, moment: str, *arguments: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A run of the matrix that has come to the line with ``moment`` in it."""
+    process = subprocess.Popen(
+        command(reports, *arguments),
+        cwd=ROOT,
+        env={**environment(lab), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if moment in line:
+                break
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
