@@ -234,6 +234,7 @@ def test_an_interrupted_run_puts_everything_back(
     with _started(lab, tmp_path, moment) as process:
         process.send_signal(number)
         text, _ = process.communicate(timeout=60)
+    assert process.returncode != -number, text
     # Once the probes are back the run is whole: it is judged, and only asks for patience.
     assert process.returncode == (0 if moment == "putting everything back" else 2), text
     assert "Traceback" not in text
