@@ -1,0 +1,141 @@
+"""What happens to the containers and links while a run is under way, at an exact moment of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.embedded import spec_of
+from fixtures.lab import Lab
+from fixtures.prober import Prober, World
+from fixtures.prober_agent import AgentProber
+from fixtures.prober_exec import ExecProber
+from fixtures.recorder import Recorder
+from fixtures.run import Execution, Job
+from matrix.plan import plan
+from matrix.probes import Cell, Outcome
+from matrix.record import CellRecord, Run
+from matrix.site import read_site
+from tests.lab.conftest import ROOT, on_host
+
+SITE = read_site((ROOT / "sites" / "lab.toml").read_text(), name="lab.toml")
+Act = Callable[[World], None]
+
+
+class Meddler:
+    """A prober that lets something happen first, when everything stands, and then probes."""
+
+    def __init__(self, prober: Prober, act: Act) -> None:
+        self.name = prober.name
+        self._prober = prober
+        self._act = act
+
+    def probe(self, cells: Sequence[Cell], world: World) -> dict[str, Outcome]:
+        """Meddle, then ask."""
+        self._act(world)
+        return self._prober.probe(cells, world)
+
+    def describe(self) -> dict[str, Any]:
+        """As the prober inside."""
+        return self._prober.describe()
+
+
+def run_scenario(lab: Lab, reports: Path, scenario: str, prober: Prober) -> Run:
+    """Run one scenario's cells on the lab."""
+    assert spec_of(SITE) == lab.spec
+    cells = tuple(cell for cell in plan(SITE) if cell.scenario == scenario)
+    job = Job(
+        topology=SITE,
+        site_path="sites/lab.toml",
+        site_sha256="",
+        cells=cells,
+        selected=frozenset(cell.id for cell in cells),
+        cells_in_plan=len(cells),
+        ssh_config=lab.ssh_config,
+        prober=prober,
+    )
+    recorder = Recorder(reports, "20260101T000000Z-0000")
+    return Execution(job, recorder, lambda _host, _what: None).execute()
+
+
+@pytest.fixture
+def bridge_run(lab: Lab, tmp_path: Path) -> Callable[[Prober, Act], Run]:
+    """Run the bridge scenario's cells on the lab, with something happening before the probes."""
+    return lambda prober, act: run_scenario(lab, tmp_path, "bridge", Meddler(prober, act))
+
+
+def docker(world: World, container: str, act: str) -> None:
+    """Do something to a container behind the harness's back."""
+    live = next(one for (_, name), one in world.live.items() if name == container)
+    getattr(world.sessions[live.host].engine._docker.api, act)(live.container)
+
+
+PROBERS = (AgentProber(SITE.timing), ExecProber(SITE.timing))
+
+
+@pytest.mark.parametrize("prober", PROBERS, ids=lambda p: p.name)
+def test_a_paused_container(bridge_run: Callable[[Prober, Act], Run], prober: Prober) -> None:
+    """What it should ask did not run, and says why; its kernel still answers the others."""
+    run = bridge_run(prober, lambda world: docker(world, "c3", "pause"))
+    for cell in run.cells:
+        if cell.source == "c3":
+            assert cell.verdict == "INCONCLUSIVE", cell
+            assert "the container c3 is paused" in cell.reason, cell
+        else:
+            assert cell.verdict in ("PASS", "BLOCKED"), cell
+    assert not run.trouble
+
+
+@pytest.mark.parametrize("prober", PROBERS, ids=lambda p: p.name)
+def test_a_killed_container(bridge_run: Callable[[Prober, Act], Run], prober: Prober) -> None:
+    """What it should ask did not run; what asks it fails, and says that it is gone."""
+    run = bridge_run(prober, lambda world: docker(world, "c3", "kill"))
+    for cell in run.cells:
+        if cell.source == "c3":
+            assert cell.verdict == "INCONCLUSIVE", cell
+        elif cell.target == "c3" and cell.expected == "reply":
+            assert cell.verdict == "FAIL", cell
+            # Its own engine has forgotten its name by then: that is the reason for a name cell.
+            assert "the container c3 is exited" in cell.reason or cell.by == "name", cell
+        elif cell.target == "c3" and cell.expected == "silence":
+            # Nobody is left who could vouch for it.
+            assert cell.verdict == "INCONCLUSIVE", cell
+        else:
+            assert cell.verdict in ("PASS", "BLOCKED"), cell
+    assert not run.trouble
+
+
+def test_an_agent_killed_before_the_batch(bridge_run: Callable[[Prober, Act], Run]) -> None:
+    """Its host's cells did not run, with the reason; the other host's cells are judged."""
+
+    def act(world: World) -> None:
+        session = world.sessions["dev-node-01"]
+        session.ssh.run(("kill", "-9", str(session.agent.hello["pid"])))
+
+    run = bridge_run(AgentProber(SITE.timing), act)
+    by_id: dict[str, CellRecord] = {cell.id: cell for cell in run.cells}
+    for cell in run.cells:
+        if cell.source_host == "dev-node-01":
+            assert cell.verdict == "INCONCLUSIVE", cell
+            assert "the agent is gone" in cell.reason, cell
+    assert by_id["bridge:c1:c2:address"].verdict == "PASS"
+    assert by_id["bridge:c1:c3:address"].verdict == "PASS"
+    assert by_id["bridge:c1:dev-master-01:address"].verdict == "INCONCLUSIVE"
+
+
+def test_a_link_that_is_no_vlan_is_not_taken_for_one(lab: Lab, tmp_path: Path) -> None:
+    """A link of the sub-interface's name that is something else: refused, and left alone."""
+    make = "ip link add enp0s5.200 type veth peer name x200"
+    assert not on_host(lab, "dev-node-01", make)
+    try:
+        run = run_scenario(lab, tmp_path, "vlan", AgentProber(SITE.timing))
+        assert any("exists and is veth, not 802.1Q id 200" in words for words in run.trouble)
+        assert not any("is not as it was" in words for words in run.trouble)
+        found = {c.verdict for c in run.cells if "dev-node-01" in (c.source_host, c.target_host)}
+        assert found == {"INCONCLUSIVE"}
+        assert "enp0s5.200" in on_host(lab, "dev-node-01", "ip -o link")
+    finally:
+        on_host(lab, "dev-node-01", "ip link del enp0s5.200")
