@@ -28,6 +28,7 @@ class WorldError(Exception):
         what: what we wanted to do, in a few words.
         said: the foreign side's own words.
         fix: what a person can do next.
+        words: all of it but the host, for where the host is said already.
     """
 
     def __init__(self, what: str, *, host: str = "", said: str = "", fix: str = "") -> None:
@@ -35,12 +36,11 @@ class WorldError(Exception):
         self.what = what
         self.said = said
         self.fix = fix
-        text = f"{host}: {what}" if host else what
-        if said:
-            text += f": {said.strip()}"
+        text = f"{what}: {said.strip()}" if said else what
         if fix:
             text += f"\n  -> {fix}"
-        super().__init__(text)
+        self.words = text
+        super().__init__(f"{host}: {text}" if host else text)
 
 
 @final
