@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,10 @@ def main(argv: list[str]) -> int:
     show = commands.add_parser("show", help="print the matrices and what is not as expected")
     show.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its run.json")
     asked = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that is not UTF-8 shows what it cannot print as an escape.
+            stream.reconfigure(errors="backslashreplace")
     path = asked.run / "run.json" if asked.run.is_dir() else asked.run
     try:
         data = path.read_bytes()

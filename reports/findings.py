@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from matrix.probes import Relation, Verdict
 from matrix.record import CellRecord, Run
-from reports.marks import NOT_JUDGED, counts, holds
+from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, holds
 
 _CELL_ID = re.compile(r"\S+:\S+:\S+:(?:address|name)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
@@ -25,7 +25,7 @@ _URGENCY = (
 )
 """What to look at first: a reply that lies makes every other cell doubtful."""
 
-DESIGN, DECLARATION = "by design", "declared by the site"
+DESIGN, DECLARATION = "by design", "by declaration of the site"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def findings(run: Run) -> tuple[Finding, ...]:
     for cell in run.cells:
         if holds(cell) or (not cell.verdict and not cell.selected):
             continue
-        verdict = cell.verdict or NOT_JUDGED.meaning
+        verdict = cell.verdict if cell.verdict in VERDICT_MARKS else NOT_JUDGED.meaning
         words = cell.cause or cell.reason or cell.not_run
         groups.setdefault((verdict, _shape(words, cell, parents)), []).append(cell)
     found = [
@@ -182,9 +182,11 @@ def answer(run: Run) -> tuple[str, ...]:
     opened = sum(c.verdict in (Verdict.LEAK, Verdict.IMPOSTOR) for c in judged)
     if not judged:
         return ("Nothing was judged in this run, so it cannot tell.",)
+    stopped = sum(by_origin.values()) + here
+    design = f"{by_origin[DESIGN]} by design{_in(where[DESIGN])}: real hardware would not open them"
     sentences = [
-        f"Of {len(judged)} cells asked, {sum(by_origin.values()) + here} do not get through.",
-        f"{by_origin[DESIGN]} by design{_in(where[DESIGN])}: they would fail on real hardware too.",
+        f"Of {len(judged)} cells asked, {stopped} do not get through.",
+        f"{design}, short of a switch that sends frames back to where they came from.",
     ]
     if by_origin[DECLARATION]:
         sentences.append(

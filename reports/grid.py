@@ -61,10 +61,10 @@ def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = Fa
 def _title(scenario: ScenarioRecord) -> str:
     vlan = f", VLAN {scenario.vlan}" if scenario.vlan is not None else ""
     parents = ", ".join(sorted(set(scenario.parents.values())))
-    absent = "" if scenario.gateway_present else " absent"
+    gateway = f"gateway {scenario.gateway}" if scenario.gateway_present else "no gateway"
     return (
-        f"{scenario.name}: {scenario.network} (macvlan, {scenario.mode}) on {parents}{vlan}, "
-        f"{scenario.subnet}, gateway {scenario.gateway}{absent}"
+        f"{scenario.name}: {scenario.network} on {parents}, {scenario.mode} mode{vlan}, "
+        f"{scenario.subnet}, {gateway}"
     )
 
 

@@ -15,12 +15,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from matrix.grid import Heading, plain
@@ -71,18 +72,9 @@ class ScenarioView:
 
 def html(run: Run) -> bytes:
     """The whole report, UTF-8."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_visible,
-    )
     anchors = _anchors(run.cells)
     many = len(run.cells) >= MANY_CELLS
-    text = environment.get_template("report.html.j2").render(
+    text = _template().render(
         run=run,
         head=headline(run),
         troubles=troubles(run),
@@ -111,6 +103,20 @@ def html(run: Run) -> bytes:
         by_scenario=_by_scenario,
     )
     return text.encode()
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_visible,
+    )
+    return environment.get_template("report.html.j2")
 
 
 _ORIGINS = (DESIGN, DECLARATION)
