@@ -118,6 +118,7 @@ def test_a_pulled_cable(lab: Lab, matrix: Matrix, fingerprint: Look, prober: str
             cut_off = touches and cell["relation"] != "itself"
             assert cell["verdict"] == ("FAIL" if cut_off else "PASS"), cell
             assert bool(cell["next_command"]) is cut_off, cell
+            assert ("enp0s5 on dev-node-01 has no carrier" in cell["cause"]) is cut_off, cell
         elif cell["expected"] == "silence":
             # Its host answered nobody over the wire: silence that nothing vouches for.
             assert cell["verdict"] == "INCONCLUSIVE", cell

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from matrix.diagnose import diagnose
 from matrix.judge import judge
 from matrix.plan import plan
 from matrix.probes import (
@@ -212,3 +213,13 @@ def test_an_outcome_is_never_taken_for_another_cell_s() -> None:
     """A result with the wrong question is a bug, and said so."""
     with pytest.raises(ValueError, match="given for"):
         verdicts({REMOTE: replace(GOOD, cell=GATEWAY)})
+
+
+def test_a_parent_without_carrier_is_the_cause_of_its_failures_only() -> None:
+    """Failed cells of that host name the link; nothing else gets a cause."""
+    judged = verdicts(
+        {REMOTE: silent(REMOTE), "bridge:c1:c2:address": silent("bridge:c1:c2:address")}
+    )
+    found = diagnose(CELLS, judged, {"dev-node-01": "enp0s5"})
+    assert found[REMOTE].cause.startswith("enp0s5 on dev-node-01 has no carrier")
+    assert [i for i, j in found.items() if j.cause] == [REMOTE]
