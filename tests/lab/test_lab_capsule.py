@@ -350,7 +350,6 @@ import socket, struct, sys
 port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 port.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: where the kernel keeps the tag
 port.bind((sys.argv[1], 0))
-print("listening", flush=True)
 while True:
     frame, more, _, _ = port.recvmsg(2048, 256)
     kind, tag = struct.unpack_from("!HH", frame, 12)
@@ -372,26 +371,29 @@ def test_the_vlan_socket(lab: Lab) -> None:
     if not Path(path).exists():
         pytest.skip("this kernel has 8021q: hosts make their sub-interfaces themselves")
     before = wires(host)
-    add = {"do": "add", "parent": host.nic, "name": f"{host.nic}.123", "vlan": 123}
+    name = f"{host.nic}.123"
+    add = {"do": "add", "parent": host.nic, "name": name, "vlan": 123}
     assert ask(path, add) == {"ok": True}
     try:
-        assert f"{host.nic}.123" in wires(host)
+        assert name in wires(host)
         assert "exists" in ask(path, add)["error"]
         listen = ["nsenter", f"--net={status.switch.netns}", sys.executable, "-c", _LISTEN]
+        enter(host, f"ip addr add 10.9.9.1/24 dev {name}; ip link set {name} up")
         with subprocess.Popen([*listen, host.port], stdout=subprocess.PIPE, text=True) as listener:
-            assert listener.stdout is not None
-            assert listener.stdout.readline() == "listening\n"
-            enter(
-                host,
-                f"ip addr add 10.9.9.1/24 dev {host.nic}.123; ip link set {host.nic}.123 up; "
-                "echo hello > /dev/udp/10.9.9.2/9",
-            )
-            assert listener.stdout.readline() == "123\n"
+            try:
+                until(
+                    "a tagged frame on the switch port",
+                    lambda: enter(host, "echo > /dev/udp/10.9.9.2/9") or listener.poll() == 0,
+                )
+                assert listener.stdout is not None
+                assert listener.stdout.read() == "123\n"
+            finally:
+                listener.kill()
     finally:
-        gone = ask(path, {"do": "del", "name": f"{host.nic}.123"})
+        gone = ask(path, {"do": "del", "name": name})
     assert gone == {"ok": True}
     assert wires(host) == before
-    assert "no VLAN" in ask(path, {"do": "del", "name": f"{host.nic}.123"})["error"]
+    assert "no VLAN" in ask(path, {"do": "del", "name": name})["error"]
     assert "want" in ask(path, {"do": "dance"})["error"]
 
 
