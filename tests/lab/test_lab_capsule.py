@@ -202,10 +202,18 @@ def test_down_clears_away_what_a_killed_lab_left(place: Place) -> None:
     assert place.remains() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 @pytest.mark.parametrize(
-    "moment",
-    ["lock", "spec.json", "starter.json", "hosts", "hosts/dev-node-01/ssh.sock", "known_hosts"],
+    ("moment", "number"),
+    [
+        ("lock", signal.SIGINT),
+        ("spec.json", signal.SIGTERM),
+        ("starter.json", signal.SIGINT),
+        ("starter.json", signal.SIGTERM),
+        ("hosts", signal.SIGINT),
+        ("hosts/dev-node-01/ssh.sock", signal.SIGTERM),
+        ("known_hosts", signal.SIGINT),
+        ("known_hosts", signal.SIGTERM),
+    ],
 )
 def test_an_interrupted_up_leaves_nothing(
     place: Place, moment: str, number: signal.Signals
@@ -272,6 +280,7 @@ def test_a_lab_ends_with_its_killed_starter(place: Place, moment: str) -> None:
         ),
         ("ip", "echo no wires >&2; exit 1", "lab: .*: no wires\n"),
     ],
+    ids=["missing dockerd", "broken dockerd", "broken sshd", "broken ip"],
 )
 def test_a_failed_start_leaves_nothing(
     place: Place, tmp_path: Path, program: str, script: str | None, says: str
@@ -472,15 +481,14 @@ def test_a_lab_without_root() -> None:
         ("echo > /etc/subuid", "lab: /etc/subuid gives the user l2user no 65536 ids, and "),
         ("echo > /etc/subgid", "lab: /etc/subgid gives the user l2user no 65536 ids, and "),
         (
-            "echo 0 > /proc/sys/user/max_user_namespaces",
+            "echo 0 > /mnt/none; mount --bind /mnt/none /proc/sys/user/max_user_namespaces",
             "lab: this machine does not let ordinary users make user namespaces",
         ),
     ],
+    ids=["no subuid", "no subgid", "no user namespaces"],
 )
 def test_what_a_user_lacks_is_one_sentence(spoil: str, says: str) -> None:
     """No subordinate ids, no user namespaces: one sentence and its remedy, and nothing is made."""
-    if "/proc/sys" in spoil:
-        spoil = "echo 0 > /mnt/0; mount --bind /mnt/0 /proc/sys/user/max_user_namespaces"
     done = as_a_user('"$PYTHON" -m fixtures.lab up --dir /mnt/home/lab; ls -A /mnt/home', spoil)
     if "Permission denied" in done.stderr:
         pytest.skip("an ordinary user cannot read this checkout or its Python")
@@ -548,8 +556,8 @@ def enter(host: HostStatus, script: str) -> str:
 
 
 def wires(host: HostStatus) -> str:
-    """A host's links and queues, less what counts up and the index that a peer had."""
-    return enter(host, "ip -o link; tc qdisc; tc filter show dev enp0s5 ingress 2>&1 || true")
+    """A host's links, queues and filters."""
+    return enter(host, f"ip -o link; tc qdisc; tc filter show dev {host.nic} ingress")
 
 
 def ask(path: str, request: dict[str, object]) -> dict[str, Any]:
