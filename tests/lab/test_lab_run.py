@@ -134,7 +134,7 @@ def test_a_wrong_host_key_is_refused(
 ) -> None:
     """One host shows another key than known_hosts has: it is not logged in to, the rest runs."""
     before = fingerprint()
-    keys = (lab.state_dir / "known_hosts").read_text().splitlines()
+    keys = sorted((lab.state_dir / "known_hosts").read_text().splitlines())
     wrong = [line.split(" ", 1) for line in keys]
     swapped = f"{wrong[0][0]} {wrong[0][1]}\n{wrong[1][0]} {wrong[0][1]}\n"
     (tmp_path / "known").write_text(swapped)
@@ -148,6 +148,7 @@ def test_a_wrong_host_key_is_refused(
     assert "SHA256:" in run.text
     assert "Traceback" not in run.text
     lost = wrong[1][0]
+    assert lost == "dev-node-01"
     for cell in run.record["cells"]:
         if lost in (cell["source_host"], cell["target_host"]):
             assert cell["verdict"] == "INCONCLUSIVE", cell
