@@ -108,8 +108,9 @@ def _wrong_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
     right = witnesses.macs.get(cell.target.name)
     if not right or mac in right:
         return ""
+    owner = witnesses.owners.get(mac)
     return (
-        f"{seen.address} is answered by MAC {mac}{_by_whom(seen, witnesses)}; "
+        f"{seen.address} is answered by MAC {mac}, which is {owner or 'none of ours'}; "
         f"{cell.target.name} has {', '.join(sorted(right))}"
     )
 

@@ -109,7 +109,7 @@ SILENT = replace(GOOD, received=0, rtts_ms=(), ttls=(), repliers=(), neighbour=N
         (REMOTE, replace(GOOD, request_seen=Seen.NO, requests_seen=0), "IMPOSTOR",
          "never saw the request"),
         (REMOTE, replace(GOOD, neighbour=Neighbour("02:66:66:66:66:66", "STALE")), "IMPOSTOR",
-         "02:66:66:66:66:66 (MAC 02:66:66:66:66:66, which is none of ours); c3 has"),
+         "by MAC 02:66:66:66:66:66, which is none of ours; c3 has"),
         (REMOTE, replace(GOOD, repliers=("192.168.2.99",)), "IMPOSTOR", "192.168.2.99 replied"),
         (REMOTE, replace(GOOD, duplicates=1), "IMPOSTOR", "duplicate"),
         (REMOTE, replace(GOOD, request_seen=Seen.NOT_OURS, ttls=(255,), neighbour=None),
