@@ -304,3 +304,26 @@ def _started(
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def test_a_fresh_lab_with_a_router_on_the_vlan(tmp_path: Path) -> None:
+    """Without a lab pytest makes the one that the site needs, and removes it; its gateway answers."""
+    if os.geteuid() != 0:
+        pytest.skip("the lab's VLANs need root where the kernel has no 8021q")
+    folder = Path(f"/tmp/l2g-{os.getpid()}")  # noqa: S108  made private by the lab
+    done = subprocess.run(
+        command(tmp_path, "--site", "sites/lab-vlan-gateway.toml", "-k", "gateway"),
+        cwd=ROOT,
+        env={**os.environ, "L2MATRIX_LAB_DIR": str(folder)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    run = result(tmp_path, done.returncode, done.stdout)
+    assert run.code == 0, run.text
+    found = {c["id"]: c["verdict"] for c in run.record["cells"] if c["selected"]}
+    assert set(found.values()) == {"PASS"}
+    assert len(found) == 12
+    assert not folder.exists()
