@@ -475,6 +475,20 @@ def test_a_lab_without_root() -> None:
     assert said.endswith("\nthe lab in /mnt/home/lab is gone\n"), said
 
 
+def test_the_matrix_without_root() -> None:
+    """An ordinary user runs the bridge scenario on a lab of his own, and every cell holds."""
+    if as_a_user('"$PYTHON" -c "import fixtures.lab.__main__"').returncode:
+        pytest.skip("an ordinary user cannot read this checkout or its Python")
+    done = as_a_user(
+        "export L2MATRIX_LAB_DIR=/mnt/home/lab; "
+        '"$PYTHON" -m pytest -p no:cacheprovider -m bridge --report-dir /mnt/home/runs && '
+        "ls -A /mnt/home"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "+ 40 PASS  - 16 BLOCKED" in done.stdout, done.stdout
+    assert done.stdout.endswith("\nruns\n"), done.stdout
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
