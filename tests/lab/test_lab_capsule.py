@@ -115,7 +115,10 @@ class Place:
         found = [line for line in mounts if str(self.directory) in line]
         found += [f"link {name}" for name in links_here() - self.links]
         if self.directory.exists():
-            found += [str(self.directory), *map(str, self.directory.rglob("*"))]
+            # os.walk, not rglob: a folder may go away while we look, and that is what we wait for.
+            found += [
+                name for folder, _, files in os.walk(self.directory) for name in (folder, *files)
+            ]
         found += map(str, cgroup_folders(self.directory))
         for pid in set(pids()) - {os.getpid()}:
             words = [link_to(f"/proc/{pid}/fd/{n}") for n in range(3)]
