@@ -562,7 +562,8 @@ def cgroup_folders(directory: Path) -> list[Path]:
     found: list[Path] = []
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         if line.partition(" - ")[2].startswith("cgroup"):
-            found += Path(line.split(" ")[4]).glob(f"**/{name}")
+            walk = os.walk(line.split(" ")[4])
+            found += [Path(folder) for folder, _, _ in walk if Path(folder).name == name]
     return found
 
 
