@@ -97,7 +97,8 @@ def shorten(text: str, limit: int) -> str:
         return "…"[:limit]
     tail = (limit - 1) // 3 if limit <= _LEAST_WIDTH else 0
     head = limit - 1 - tail
-    first, last = text, text[len(text) - tail :]
+    # No character is narrower than one column, so cutting by count first loses nothing.
+    first, last = text[:head], text[len(text) - tail :]
     while columns_of(first) > head:
         first = first[:-1]
     while columns_of(last) > tail:

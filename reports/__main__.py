@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -34,31 +35,50 @@ def main(argv: list[str]) -> int:
     path = asked.run / "run.json" if asked.run.is_dir() else asked.run
     try:
         data = path.read_bytes()
-        if asked.command == "render":
-            print(plain(str(write_reports(data, path, out=asked.out))))
-        else:
-            _show(data, path)
+    except OSError as error:
+        advice = "RUN is a run's folder, such as runs/latest, or its run.json"
+        return _refused(f"{path}: {error.strerror or error}; {advice}")
+    try:
+        lines = (
+            _shown(data, path) if asked.command == "show" else [_rendered(data, path, asked.out)]
+        )
     except ConfigError as error:
-        print(plain(str(error)), file=sys.stderr)
-        return 2
+        return _refused(str(error))
+    except OSError as error:
+        where = error.filename or asked.out or path.parent
+        return _refused(f"{where}: {error.strerror or error}")
+    try:
+        print("\n".join(lines), flush=True)
     except BrokenPipeError:
         # The reader of our output has left; nothing more to say, and nowhere to say it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        _let_go_of_stdout()
     except OSError as error:
-        words = f"{error.filename or path}: {error.strerror or error}; RUN is a run's folder, such"
-        print(plain(f"{words} as runs/latest, or its run.json"), file=sys.stderr)
-        return 2
+        _let_go_of_stdout()  # what is buffered would fail again at exit
+        return _refused(f"standard output: {error.strerror or error}")
     return 0
 
 
-def _show(data: bytes, path: Path) -> None:
+def _refused(words: str) -> int:
+    print(plain(words), file=sys.stderr)
+    return 2
+
+
+def _let_go_of_stdout() -> None:
+    with contextlib.suppress(OSError):  # what stands in for it in a test has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _rendered(data: bytes, path: Path, out: Path | None) -> str:
+    return plain(str(write_reports(data, path, out=out)))
+
+
+def _shown(data: bytes, path: Path) -> list[str]:
     run = load(data, name=str(path))
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    lines: list[str] = []
     for scenario in scenarios_of(run):
-        print("\n".join(["", *matrix_lines(run, scenario, colour=colour)]))
-    print("\n".join(["", *summary_lines(run, colour=colour)]))
-    sys.stdout.flush()
+        lines += ["", *matrix_lines(run, scenario, colour=colour)]
+    return [*lines, "", *summary_lines(run, colour=colour)]
 
 
 if __name__ == "__main__":

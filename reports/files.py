@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def write_reports(data: bytes, path: Path, *, out: Path | None = None) -> Path:
 
 
 def _write(path: Path, data: bytes) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)  # a pipe or a device: there is nothing to put in its place
+        return
+    path = path.resolve()
     beside = path.with_name(f".{path.name}.part")
     try:
         with beside.open("wb") as file:
@@ -42,7 +49,7 @@ def _write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError:
+    except BaseException:  # Ctrl-C too must leave no part behind
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise

@@ -14,7 +14,9 @@ from matrix.probes import Relation, Verdict
 from matrix.record import CellRecord, Run
 from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, holds
 
-_CELL_ID = re.compile(r"\S+:\S+:\S+:(?:address|name)")
+_CELL_ID = re.compile(r"(?<![^\s:])[^\s:]+:[^\s:]+:[^\s:]+:(?:address|name)")
+"""Begins at a word's begin only: a megabyte without a space must not take an hour."""
+
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _URGENCY = (
     Verdict.IMPOSTOR,

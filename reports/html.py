@@ -44,7 +44,9 @@ from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, qu
 NARROW_FROM = 20
 """A matrix of more columns shows only symbols in its cells, and its names stand upright."""
 
-_SAFE_ANCHOR = re.compile(r"[A-Za-z0-9:._-]{1,200}")
+_SAFE_ANCHOR = re.compile(r"(?=[^:]+:)[A-Za-z0-9:._-]{1,200}")
+"""With a colon in it, so that it is none of the page's own anchors and no short number."""
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 

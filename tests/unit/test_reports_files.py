@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from matrix.record import Run, dump
+from matrix.errors import ConfigError
+from matrix.record import Run, dump, load
 from reports.__main__ import main
 from reports.files import write_reports
 from reports.html import html
@@ -197,3 +199,92 @@ def test_the_plugin_says_what_the_disk_refused(
     assert "No space left on device" in last
     assert f"python -m reports render {folder}" in last
     assert any("by address" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("l2matrix-run/1", "l2matrix-run/2"), "this version reads 'l2matrix-run/1'"),
+        (('"echoes": 3', '"echoes": "many"'), "site.echoes: "),
+        (('"cells_in_plan"', '"cells_in_plam"'), "cells_in_plan: "),
+        (('"phase"', '"phase" '[:-2]), "not JSON"),
+    ],
+)
+def test_a_changed_record_is_refused(change: tuple[str, str], words: str) -> None:
+    """Another schema, a wrong type, a lost field, a lost quote: what and in which file."""
+    data = dump(healthy())
+    assert change[0].encode() in data
+    with pytest.raises(ConfigError) as caught:
+        load(data.replace(change[0].encode(), change[1].encode()), name="old.json")
+    said = str(caught.value)
+    assert said.startswith("old.json: ")
+    assert words in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_record_that_was_cut_short_is_refused() -> None:
+    """Half a file is no run."""
+    data = dump(healthy())
+    with pytest.raises(ConfigError, match="not JSON"):
+        load(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("out", [".", "", "/", "run.json/report.html", "none/report.html"])
+def test_an_impossible_place_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    """A folder, a file taken for a folder, a missing folder: exit code 2, nothing left behind."""
+    monkeypatch.chdir(_folder(tmp_path, healthy()))
+    assert main(["render", ".", "--out", out]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
+    """``--out`` may name a pipe or a device: it gets the page and stays what it is."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)
+    try:
+        small = replace(healthy(), cells=(), hosts=())
+        assert len(html(small)) < 60_000, "more than a pipe holds"
+        write_reports(dump(small), tmp_path / "run.json", out=pipe)
+        assert os.read(reader, 100_000) == html(small)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_ctrl_c_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted while writing: the half of the report goes, the interrupt goes on."""
+    folder = _folder(tmp_path, healthy())
+    monkeypatch.setattr("os.fsync", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_reports(dump(healthy()), folder / "run.json")
+    assert [p.name for p in folder.iterdir()] == ["run.json"]
+
+
+def _interrupt(_: int) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def test_a_full_screen_is_not_blamed_on_the_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where standard output refuses, the line names standard output and not run.json."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["show", str(_folder(tmp_path, healthy()))]) == 2
+    assert capsys.readouterr().err == "standard output: No space left on device\n"
+
+
+def test_a_full_disk_is_not_blamed_on_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the disk refuses the report, the line names the folder that is full."""
+    folder = _folder(tmp_path, healthy())
+    monkeypatch.setattr("os.fsync", _no_space)
+    assert main(["render", str(folder)]) == 2
+    assert capsys.readouterr().err == f"{folder}: No space left on device\n"

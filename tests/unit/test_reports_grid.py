@@ -226,3 +226,23 @@ def test_a_host_stands_after_its_containers() -> None:
     for headings in (matrix.rows, matrix.columns[: len(matrix.rows) + 1]):
         names = [heading.name for heading in headings if heading.group]
         assert names[2::3] == ["host", "host"]
+
+
+@pytest.mark.parametrize("piece", ["x", ":a", "容"])
+def test_a_megabyte_of_words_takes_no_hour(piece: str) -> None:
+    """A text of 1 MB is cut on the screen, in time that grows with its length only."""
+    huge = piece * (200_000 // len(piece.encode()) * 5)
+    run = spoiled(healthy(), "bridge:c1:c3:address", "FAIL", reason=huge)
+    lines = summary_lines(run)
+    assert any("bridge:c1:c3:address" in line for line in lines)
+    assert max(map(columns_of, lines)) < 500
+
+
+def test_what_is_cut_off_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list too long for a screen ends in how much more there is."""
+    monkeypatch.setattr("reports.grid.MOST_LINES", 3)
+    lines = summary_lines(every_verdict())
+    told = sum("reason of" in line for line in lines[:4])
+    assert told >= 1
+    more = next(line for line in lines if "more lines" in line)
+    assert re.fullmatch(r"\.\.\. and [1-9]\d* more lines: see report\.html", more)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from matrix.record import CellRecord, Run, dump, load
+from reports.findings import blocked
 from reports.html import html
 from tests.unit.sample_run import HOSTILE, SCRIPT, big_site, every_verdict, healthy, spoiled
 
@@ -232,3 +233,27 @@ def test_2500_cells_can_be_mailed() -> None:
     data = html(run)
     assert len(data) < 2_000_000
     assert data.count(b"64 bytes from") == 1
+
+
+def test_the_answer_names_every_blocked_cell() -> None:
+    """In its section each BLOCKED cell is linked, below a reason and a remedy."""
+    run = every_verdict()
+    section = html(run).decode().partition('<section aria-labelledby="why">')[2]
+    cards = section.partition("</section>")[0].split('<article class="card vB">')[1:]
+    named: list[str] = []
+    for card in cards:
+        inside = card.partition("</article>")[0]
+        assert re.search(r"<dt>Why</dt><dd><p>.+\w.+</p>", inside)
+        assert re.search(r"<dt>To open it</dt><dd><p>.+\w.+</p>", inside)
+        named += re.findall(r'href="#([^"]+)"', inside)
+    assert len(cards) == len(blocked(run))
+    assert sorted(named) == sorted(c.id for c in run.cells if c.verdict == "BLOCKED")
+
+
+def test_no_cell_takes_an_anchor_of_the_page() -> None:
+    """Ids that are a section's, or another cell's number, make way: every id stands once."""
+    run = healthy()
+    odd = {0: "evidence", 1: "c2", 2: "a b", 3: "matrix-1"}
+    cells = (replace(cell, id=odd.get(n, cell.id)) for n, cell in enumerate(run.cells))
+    page = Page(html(replace(run, cells=tuple(cells))))
+    assert max(Counter(page.values("id")).values()) == 1
