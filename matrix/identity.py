@@ -80,6 +80,14 @@ def _wrong_replier(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
             f"a reply came for {seen.address}, but {cell.target.name} never saw the request: "
             f"somebody else holds this address{_by_whom(seen, witnesses)}"
         )
+    if seen.request_seen is Seen.YES and seen.requests_seen < min(seen.received, 255):
+        return (
+            f"{seen.received} replies, but {cell.target.name} saw only {seen.requests_seen} of the "
+            f"requests: somebody else answered the others{_by_whom(seen, witnesses)}"
+        )
+    if len(seen.ttls) > 1:
+        found = ", ".join(str(ttl) for ttl in seen.ttls)
+        return f"replies with different TTLs ({found}): more than one machine answers, or two paths"
     if wrong := _wrong_mac(cell, seen, witnesses):
         return wrong
     expected = cell.expectation.ttl

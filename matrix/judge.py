@@ -60,7 +60,9 @@ def judge(
         if isinstance(outcome := outcomes.get(cell.id), Observation)
     }
     proven = frozenset(
-        cell.id for cell in everything if _proven(outcomes.get(cell.id), strangers.get(cell.id, ""))
+        cell.id
+        for cell in everything
+        if _proven(cell, outcomes.get(cell.id), strangers.get(cell.id, ""))
     )
     court = _Court(everything, proven)
     return {
@@ -69,8 +71,22 @@ def judge(
     }
 
 
-def _proven(outcome: Outcome | None, someone_else: str) -> bool:
-    return isinstance(outcome, Observation) and outcome.received > 0 and not someone_else
+def _proven(cell: Cell, outcome: Outcome | None, someone_else: str) -> bool:
+    return (
+        isinstance(outcome, Observation)
+        and outcome.received > 0
+        and not someone_else
+        and not _unproven_gateway(cell, outcome)
+    )
+
+
+def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
+    """A gateway is not ours to watch: its MAC address is the only sign that the wire was crossed."""
+    return (
+        cell.target.kind is EndpointKind.GATEWAY
+        and seen.received > 0
+        and (seen.neighbour is None or not seen.neighbour.mac)
+    )
 
 
 class _Court:
@@ -138,6 +154,13 @@ def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _C
             )
     if outcome.sent == 0:
         return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {outcome.error or 'no reason'}")
+    if _unproven_gateway(cell, outcome):
+        return _say(
+            cell,
+            Verdict.INCONCLUSIVE,
+            f"{outcome.received} replies, but no neighbour entry at {cell.source.name}: it was "
+            "answered inside the source's own namespace, or over another link",
+        )
     if cell.expectation.expected is Expected.REPLY:
         return _reply_expected(cell, outcome)
     return _silence_expected(cell, outcome, court)
@@ -189,6 +212,15 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
             Verdict.LEAK,
             f"no reply, but {_requests(seen.requests_seen)} arrived at {cell.target.name}, where "
             "nothing should arrive",
+        )
+    entry = seen.neighbour
+    if entry is not None and entry.mac and entry.state not in ("PERMANENT", "NOARP"):
+        # The entries were deleted before the batch, so somebody answered ARP in it.
+        return _say(
+            cell,
+            Verdict.LEAK,
+            f"no reply, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, "
+            "and something above it keeps silent (a firewall?)",
         )
     controls, failed = court.controls(cell)
     if failed:

@@ -191,7 +191,8 @@ _adapter: TypeAdapter[Run] = TypeAdapter(Run)
 def dump(run: Run) -> bytes:
     """The run as canonical JSON, UTF-8, with a final newline."""
     text = json.dumps(asdict(run), sort_keys=True, indent=1, ensure_ascii=False)
-    return text.encode() + b"\n"
+    # A lone surrogate (undecodable bytes of a host's output) must not cost the run its record.
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def load(data: bytes, *, name: str = "run.json") -> Run:
@@ -202,7 +203,7 @@ def load(data: bytes, *, name: str = "run.json") -> Run:
     """
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name}: not JSON ({error}); give the run.json of a run") from error
     schema = found.get("schema") if isinstance(found, dict) else None
     if schema != SCHEMA:

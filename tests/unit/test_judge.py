@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,7 @@ SILENT = replace(GOOD, received=0, rtts_ms=(), ttls=(), repliers=(), neighbour=N
         (REMOTE, replace(SILENT, requests_seen=3), "FAIL", "replies were lost"),
         (REMOTE, replace(SILENT, neighbour=Neighbour("", "FAILED")), "FAIL", "nobody answered ARP"),
         (REMOTE, replace(GOOD, received=2), "FLAPPING", "2 of 3"),
-        (OWN_HOST, replace(healthy(OWN_HOST), received=1, request_seen=Seen.YES), "LEAK",
+        (OWN_HOST, replace(healthy(OWN_HOST), received=1, request_seen=Seen.YES, requests_seen=1), "LEAK",
          "1 of 3 replies where silence"),
         (OWN_HOST, replace(healthy(OWN_HOST), request_seen=Seen.YES, requests_seen=2), "LEAK",
          "2 requests arrived at dev-master-01"),
@@ -223,3 +224,33 @@ def test_a_parent_without_carrier_is_the_cause_of_its_failures_only() -> None:
     found = diagnose(CELLS, judged, {"dev-node-01": "enp0s5"})
     assert found[REMOTE].cause.startswith("enp0s5 on dev-node-01 has no carrier")
     assert [i for i, j in found.items() if j.cause] == [REMOTE]
+
+
+@pytest.mark.parametrize(
+    ("cell_id", "change", "verdict", "said"),
+    [
+        (REMOTE, {"requests_seen": 1}, "IMPOSTOR", "saw only 1 of the requests"),
+        (REMOTE, {"ttls": (255, 64)}, "IMPOSTOR", "different TTLs (255, 64)"),
+        (GATEWAY, {"neighbour": None}, "INCONCLUSIVE", "inside the source's own namespace"),
+        (OWN_HOST, {"neighbour": Neighbour("02:00:00:00:00:07", "STALE")}, "LEAK", "answered ARP"),
+        (OWN_HOST, {"neighbour": Neighbour("02:00:00:00:00:07", "PERMANENT")}, "BLOCKED", ""),
+        (ABSENT, {"neighbour": Neighbour("02:00:00:00:00:07", "STALE")}, "LEAK", "answered ARP"),
+    ],
+)
+def test_half_a_proof_is_none(
+    cell_id: str, change: dict[str, Any], verdict: str, said: str
+) -> None:
+    """Replies that outnumber the requests seen, a gateway nobody heard, silence that answers ARP."""
+    found = verdicts({cell_id: replace(healthy(cell_id), **change)})[cell_id]
+    assert found.verdict == verdict, found
+    assert said in found.reason, found
+
+
+def test_a_gateway_that_nobody_heard_is_no_control() -> None:
+    """Answered inside one's own namespace, it proves nothing about the wire."""
+    wire = [i for i in BY_ID if i.startswith("bridge:c1:") and i.endswith("address")]
+    changes = {
+        i: silent(i) for i in wire if BY_ID[i].relation in ("remote container", "other host")
+    }
+    changes[GATEWAY] = replace(healthy(GATEWAY), neighbour=None)
+    assert verdicts(changes)[OWN_HOST].verdict is Verdict.INCONCLUSIVE
