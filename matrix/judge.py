@@ -190,11 +190,11 @@ def _reply_expected(cell: Cell, seen: Observation) -> Judgement:
         return _say(cell, Verdict.FAIL, f"no reply to {_requests(seen.sent)}{_lost(cell, seen)}")
     if seen.received < seen.sent:
         return _say(cell, Verdict.FLAPPING, f"{count}: some were lost{_lost(cell, seen)}")
-    proof = {
-        Seen.YES: f"; {cell.target.name} saw the requests arrive",
-        Seen.NO: "",
-        Seen.NOT_OURS: "",
-    }[seen.request_seen]
+    proof = ""
+    if seen.request_seen is Seen.YES:
+        proof = f"; {cell.target.name} saw the requests arrive"
+    elif cell.target.kind is not EndpointKind.GATEWAY:
+        proof = f"; seen from one end only: nobody watched at {cell.target.name}"
     odd = ""
     if cell.expectation.ttl is not None and seen.ttls and seen.ttls != (cell.expectation.ttl,):
         odd = f"; TTL {seen.ttls[0]} instead of {cell.expectation.ttl}"

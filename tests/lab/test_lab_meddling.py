@@ -108,6 +108,57 @@ def test_a_killed_container(bridge_run: Callable[[Prober, Act], Run], prober: Pr
     assert not run.trouble
 
 
+@pytest.mark.parametrize("prober", PROBERS, ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    ("spoil", "mend", "cell_id", "said"),
+    [
+        (
+            "ip link add dmy type veth && ip link set dmy up && ip route add 192.168.2.221 dev dmy",
+            "ip link del dmy",
+            "bridge:dev-master-01:c2:address",
+            "would send to 192.168.2.221 by dmy, off the segment",
+        ),
+        (
+            "ip route add 192.168.2.222 via 192.168.2.250",
+            "ip route del 192.168.2.222 via 192.168.2.250",
+            "bridge:dev-master-01:c3:address",
+            "by enp0s5 via 192.168.2.250, off the segment",
+        ),
+        (
+            "sysctl -qw net.ipv4.conf.all.arp_ignore=1; ip addr add 192.168.2.1/32 dev lo",
+            "ip addr del 192.168.2.1/32 dev lo; sysctl -qw net.ipv4.conf.all.arp_ignore=0",
+            "bridge:dev-master-01:gateway:address",
+            "192.168.2.1 is an address of dev-master-01's own namespace, too",
+        ),
+    ],
+    ids=["another link", "a router", "its own address"],
+)
+def test_a_probe_that_takes_another_way_did_not_run(
+    lab: Lab,
+    bridge_run: Callable[[Prober, Act], Run],
+    prober: Prober,
+    spoil: str,
+    mend: str,
+    cell_id: str,
+    said: str,
+) -> None:
+    """Neither its silence nor its reply says anything about the segment."""
+    assert not on_host(lab, "dev-master-01", spoil)
+    try:
+        run = bridge_run(prober, lambda _world: None)
+    finally:
+        assert not on_host(lab, "dev-master-01", mend)
+    found = {cell.id: cell for cell in run.cells}
+    assert found[cell_id].verdict == "INCONCLUSIVE", found[cell_id]
+    assert said in found[cell_id].reason
+    bad = {c.id: c.verdict for c in run.cells if c.verdict not in ("PASS", "BLOCKED")}
+    del bad[cell_id]
+    # The host's replies to c3 take the same wrong way: that cell really fails.
+    way_back = {"bridge:c3:dev-master-01:address": "FAIL"} if "c3" in cell_id else {}
+    assert bad == way_back
+    assert not run.trouble
+
+
 def test_an_agent_killed_before_the_batch(bridge_run: Callable[[Prober, Act], Run]) -> None:
     """Its host's cells did not run, with the reason; the other host's cells are judged."""
 
