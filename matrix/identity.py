@@ -8,7 +8,8 @@ Proofs, strongest first:
    same from every observer, and none of ours.
 3. *TTL*: a Linux container on the same segment answers with 64. A 255 there is a router, a BSD
    stack or a hypervisor's network (QEMU slirp, VirtualBox NAT) that answered in its stead.
-4. *Duplicates*: two replies to one request are two answerers.
+4. *Duplicates*: two replies to one request are two answerers; so are two MAC addresses that answer
+   ARP for one address, even where the same one always wins. (All MACs of one host are one answerer.)
 
 TTL alone convicts only where 1 and 2 cannot speak: a target that proved itself may have set its
 own TTL.
@@ -75,6 +76,10 @@ def _wrong_replier(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
             f"{seen.duplicates} duplicate replies: more than one machine answers for "
             f"{seen.address}, or the network copies frames"
         )
+    if rivals := [m for m in seen.rivals if m.lower() not in _own(cell, witnesses)]:
+        return f"more than one machine answers ARP for {seen.address}: {', '.join(seen.rivals)}" + (
+            f"; not {cell.target.name}'s: {', '.join(rivals)}" if _own(cell, witnesses) else ""
+        )
     if seen.request_seen is Seen.NO:
         return (
             f"a reply came for {seen.address}, but {cell.target.name} never saw the request: "
@@ -113,7 +118,7 @@ def _wrong_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
             views = ", ".join(f"{m} (seen by {who})" for m, who in sorted(macs.items()))
             return f"more than one machine answers for the gateway {seen.address}: {views}"
         return ""
-    right = witnesses.macs.get(cell.target.name)
+    right = _own(cell, witnesses)
     if not right or mac in right:
         return ""
     owner = witnesses.owners.get(mac)
@@ -125,7 +130,12 @@ def _wrong_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
 
 def _right_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> bool:
     mac = seen.neighbour.mac.lower() if seen.neighbour else ""
-    return bool(mac) and mac in witnesses.macs.get(cell.target.name, frozenset())
+    return bool(mac) and mac in _own(cell, witnesses)
+
+
+def _own(cell: Cell, witnesses: Witnesses) -> frozenset[str]:
+    """The MAC addresses that may answer for the target; none where it is not ours."""
+    return witnesses.macs.get(cell.target.name, frozenset())
 
 
 def _by_whom(seen: Observation, witnesses: Witnesses) -> str:

@@ -121,7 +121,8 @@ class Observation:
 
     ``address`` is the one really probed ("" where a name did not resolve). ``rtts_ms`` has one
     entry for each reply, in milliseconds. ``ttls`` and ``repliers`` are the distinct ones seen.
-    ``requests_seen`` counts the requests that arrived in the target's namespace. ``error`` is
+    ``requests_seen`` counts the requests that arrived in the target's namespace. ``rivals`` are the
+    MAC addresses that answered ARP for the address, where it was more than one. ``error`` is
     the foreign side's own words (an ICMP error, a ping's text). ``raw`` is evidence as it came.
     """
 
@@ -140,6 +141,7 @@ class Observation:
     error: str = ""
     raw: str = ""
     command: str = ""
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class ObservedRecord:
     error: str
     raw: str
     command: str
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

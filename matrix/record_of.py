@@ -111,4 +111,5 @@ def _observed(seen: Observation) -> ObservedRecord:
         error=seen.error,
         raw=seen.raw,
         command=seen.command,
+        rivals=seen.rivals,
     )

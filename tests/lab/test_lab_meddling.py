@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -190,3 +191,25 @@ def test_a_link_that_is_no_vlan_is_not_taken_for_one(lab: Lab, tmp_path: Path) -
         assert "enp0s5.200" in on_host(lab, "dev-node-01", "ip -o link")
     finally:
         on_host(lab, "dev-node-01", "ip link del enp0s5.200")
+
+
+def test_a_second_gateway_is_seen_even_where_the_same_one_always_wins(
+    lab: Lab, bridge_run: Callable[[Prober, Act], Run]
+) -> None:
+    """Two machines answer ARP for the gateway; every cell that asks it says so, no other changes."""
+    status = lab.status()
+    enter = ["nsenter", "-t", str(status.switch.pid), "-n", "sh", "-c"]
+    bridge, address, net = status.switch.bridge, "192.168.2.1/32", "192.168.2.0/24"
+    claim = f"ip addr add {address} dev {bridge} && ip route add {net} dev {bridge}"
+    give_up = f"ip route del {net} dev {bridge}; ip addr del {address} dev {bridge}"
+    subprocess.run([*enter, claim], check=True)
+    try:
+        run = bridge_run(AgentProber(SITE.timing), lambda _world: None)
+    finally:
+        subprocess.run([*enter, give_up], check=True)
+    for cell in run.cells:
+        if cell.target == "gateway":
+            assert cell.verdict == "IMPOSTOR", cell
+            assert "more than one machine answers ARP for 192.168.2.1" in cell.reason
+        else:
+            assert cell.verdict in ("PASS", "BLOCKED"), cell

@@ -231,12 +231,17 @@ def test_a_parent_without_carrier_is_the_cause_of_its_failures_only() -> None:
     [
         (REMOTE, {"requests_seen": 1}, "IMPOSTOR", "saw only 1 of the requests"),
         (REMOTE, {"ttls": (255, 64)}, "IMPOSTOR", "different TTLs (255, 64)"),
+        (GATEWAY, {"rivals": ("02:00:00:00:00:01", "02:00:00:00:00:09")}, "IMPOSTOR",
+         "more than one machine answers ARP for 192.168.2.1"),
+        (REMOTE, {"rivals": (MACS["c3"], "02:00:00:00:00:09")}, "IMPOSTOR",
+         "not c3's: 02:00:00:00:00:09"),
+        (REMOTE, {"rivals": (MACS["c3"],)}, "PASS", ""),
         (GATEWAY, {"neighbour": None}, "INCONCLUSIVE", "inside the source's own namespace"),
         (OWN_HOST, {"neighbour": Neighbour("02:00:00:00:00:07", "STALE")}, "LEAK", "answered ARP"),
         (OWN_HOST, {"neighbour": Neighbour("02:00:00:00:00:07", "PERMANENT")}, "BLOCKED", ""),
         (ABSENT, {"neighbour": Neighbour("02:00:00:00:00:07", "STALE")}, "LEAK", "answered ARP"),
     ],
-)
+)  # fmt: skip
 def test_half_a_proof_is_none(
     cell_id: str, change: dict[str, Any], verdict: str, said: str
 ) -> None:
