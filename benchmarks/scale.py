@@ -2,7 +2,7 @@
 
 Twice: as 20 segments of 50, where 49,000 pairs must answer and 950,000 must be silent, and as one
 segment of 1,000, where all 999,000 must answer. Every pair gets a verdict by the judge of a run,
-and each verdict that is not the right one is counted. The outcomes of 50,000 pairs at a time are
+and each verdict that is not the right one is counted. The outcomes of 100,000 pairs at a time are
 held: a run that kept a million of them would need gigabytes for its record alone.
 """
 
@@ -11,10 +11,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Interface
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface
 from itertools import islice
-from pathlib import Path
+from typing import Any
 
 from fixtures.host import HostSession, open_host
 from fixtures.lab.endpoints import SUBNET
@@ -24,9 +24,18 @@ from fixtures.prober import Live, World
 from fixtures.prober_agent import AgentProber
 from matrix.judge import judge
 from matrix.probes import By, Cell, Expectation, Expected, Relation, Verdict
-from matrix.topology import Container, Endpoint, EndpointKind, Scenario, Segment, Timing, Topology
+from matrix.topology import (
+    Container,
+    Endpoint,
+    EndpointKind,
+    Host,
+    Scenario,
+    Segment,
+    Timing,
+    Topology,
+)
 
-AT_ONCE = 50_000
+AT_ONCE = 100_000
 SCENARIO = "scale"
 _REPLY = Expectation(Expected.REPLY, "both are on one wire", ttl=64)
 _SILENCE = Expectation(Expected.SILENCE, "they are on different wires")
@@ -41,7 +50,7 @@ class Scale:
     seconds: float = 0.0
     wrong: int = 0
     wrongs: dict[str, int] = field(default_factory=dict)
-    crowded: int = 0
+    said: dict[str, Any] = field(default_factory=dict)
 
     @property
     def us_a_pair(self) -> float:
@@ -65,10 +74,7 @@ class Crowd:
             ),
             host_addresses=(),
         )
-        hosts = tuple(
-            replace(host)
-            for host in _hosts(lab)
-        )
+        hosts = tuple(Host(h.name, h.nic, h.address) for h in lab.spec.hosts)
         self.topology = Topology(hosts=hosts, scenarios=(scenario,), timing=timing)
         self.sessions: dict[str, HostSession] = {}
         for host in hosts:
@@ -95,17 +101,29 @@ class Crowd:
         began = time.monotonic()
         while some := list(islice(rest, AT_ONCE)):
             found.pairs += len(some)
-            outcomes = prober.probe(some, self.world)
-            for cell, judgement in zip(
-                some, judge(some, outcomes, self.world.identities()).values(), strict=True
-            ):
+            asked = {cell.id: cell for cell in (*some, *self._controls(some))}
+            outcomes = prober.probe(tuple(asked.values()), self.world)
+            judgements = judge(asked.values(), outcomes, self.world.identities())
+            for cell in some:
+                judgement = judgements[cell.id]
                 if judgement.verdict is not _RIGHT[cell.expectation.expected]:
                     found.wrong += 1
                     words = f"{judgement.verdict}: {judgement.reason}"
                     found.wrongs[words] = found.wrongs.get(words, 0) + 1
         found.seconds = time.monotonic() - began
-        found.crowded = int(prober.describe().get("crowded", 0))
+        found.said = prober.describe()
         return found
+
+    def _controls(self, some: Iterable[Cell]) -> Iterator[Cell]:
+        """A cell for each silent target that shows it alive in the same window."""
+        wanted = {c.target.name for c in some if c.expectation is _SILENCE}
+        by_segment: dict[int, list[EndpointStatus]] = {}
+        for e in self.endpoints:
+            by_segment.setdefault(e.segment, []).append(e)
+        for target in self.endpoints:
+            if target.name in wanted:
+                peer = next(e for e in by_segment[target.segment] if e.host != target.host)
+                yield _cell(_endpoint(peer), _endpoint(target), together=True)
 
 
 def _endpoint(e: EndpointStatus) -> Endpoint:

@@ -17,10 +17,11 @@ Rule 2: first match wins, in this order: did not run, somebody else answered, re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from matrix.identity import Witnesses, stranger
-from matrix.plan import is_control, proves_source, proves_target
+from matrix.plan import can_prove_names, can_prove_the_wire
 from matrix.probes import (
     By,
     Cell,
@@ -36,6 +37,9 @@ from matrix.probes import (
     Verdict,
 )
 from matrix.topology import EndpointKind
+
+ENOUGH = 3
+"""So many controls are named for a cell; one that answered is proof."""
 
 NEVER_PROBED = "no outcome came back for this cell"
 
@@ -90,43 +94,50 @@ def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
 
 
 class _Court:
-    """Finds the controls of a negative cell and says which of them failed."""
+    """Finds the controls of a negative cell and says which of them failed.
+
+    It keeps the cells that may be controls by source and by target, proven ones apart, for a large
+    matrix has a million negative cells.
+    """
 
     def __init__(self, cells: tuple[Cell, ...], proven: frozenset[str]) -> None:
         self._proven = proven
-        self._by_source: dict[tuple[str, str], list[Cell]] = {}
-        self._by_target: dict[tuple[str, str], list[Cell]] = {}
+        self._from: dict[tuple[str, str], list[Cell]] = {}
+        self._to: dict[tuple[str, str], list[Cell]] = {}
+        self._names: dict[tuple[str, str], list[Cell]] = {}
         for cell in cells:
-            if cell.expectation.expected is Expected.REPLY:
-                self._by_source.setdefault((cell.scenario, cell.source.name), []).append(cell)
-                self._by_target.setdefault((cell.scenario, cell.target.name), []).append(cell)
+            if can_prove_names(cell):
+                self._names.setdefault((cell.scenario, cell.source.name), []).append(cell)
+            if can_prove_the_wire(cell):
+                self._from.setdefault((cell.scenario, cell.source.name), []).append(cell)
+                self._to.setdefault((cell.scenario, cell.target.name), []).append(cell)
+        everything = (*self._from.values(), *self._to.values(), *self._names.values())
+        for candidates in everything:
+            candidates.sort(key=lambda c: c.id not in proven)
 
     def controls(self, cell: Cell) -> tuple[tuple[str, ...], str]:
         """Ids of the controls that answered, and "" or the words for the one that failed."""
-        from_source = self._by_source.get((cell.scenario, cell.source.name), [])
+        mine, theirs = cell.source.name, cell.target.name
         if cell.expectation.expected is Expected.NO_SUCH_NAME:
-            names = [c for c in from_source if is_control(c, cell)]
-            return self._need(names, f"{cell.source.name} resolved no name at all")
-        source = [c for c in from_source if proves_source(c, cell)]
-        found, failed = self._need(source, f"{cell.source.name} reached nobody over the wire")
+            names = (c for c in self._names.get((cell.scenario, mine), ()) if c.id != cell.id)
+            return self._need(names, f"{mine} resolved no name at all")
+        others = (c for c in self._from.get((cell.scenario, mine), ()) if c.target.name != theirs)
+        found, failed = self._need(others, f"{mine} reached nobody over the wire")
         if failed or cell.target.kind is EndpointKind.GATEWAY:
             # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
             return found, failed
-        target = [
-            c
-            for c in self._by_target.get((cell.scenario, cell.target.name), [])
-            if proves_target(c, cell)
-        ]
-        more, failed = self._need(target, f"{cell.target.name} answered nobody over the wire")
+        others = (c for c in self._to.get((cell.scenario, theirs), ()) if c.source.name != mine)
+        more, failed = self._need(others, f"{theirs} answered nobody over the wire")
         return found + more, failed
 
-    def _need(self, candidates: list[Cell], failure: str) -> tuple[tuple[str, ...], str]:
-        good = tuple(c.id for c in candidates if c.id in self._proven)
+    def _need(self, candidates: Iterator[Cell], failure: str) -> tuple[tuple[str, ...], str]:
+        first = tuple(islice(candidates, ENOUGH))
+        good = tuple(c.id for c in first if c.id in self._proven)
         if good:
-            return good[:3], ""
-        if not candidates:
+            return good, ""
+        if not first:
             return (), f"{failure}: the site has no cell that could show it (one host alone?)"
-        tried = ", ".join(c.id for c in candidates[:3])
+        tried = ", ".join(c.id for c in first)
         return (), f"{failure} in the same window (control {tried})"
 
 

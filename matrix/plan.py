@@ -42,35 +42,30 @@ def is_control(candidate: Cell, negative: Cell) -> bool:
     """Would a good reply in ``candidate`` support the silence of ``negative``?"""
     if candidate.scenario != negative.scenario or candidate.id == negative.id:
         return False
-    if candidate.expectation.expected is not Expected.REPLY:
-        return False
     if negative.expectation.expected is Expected.NO_SUCH_NAME:
-        return candidate.by is By.NAME and candidate.source == negative.source
-    return proves_source(candidate, negative) or proves_target(candidate, negative)
+        return can_prove_names(candidate) and candidate.source == negative.source
+    if not can_prove_the_wire(candidate):
+        return False
+    # Either it shows that the source reaches the wire, or that the target answers from it.
+    return (candidate.source == negative.source) is not (candidate.target == negative.target)
 
 
-def proves_source(candidate: Cell, negative: Cell) -> bool:
-    """Does a reply in ``candidate`` prove that the source of ``negative`` reaches the wire?
+def can_prove_the_wire(candidate: Cell) -> bool:
+    """Would a good reply in it prove that its source and its target are on the wire?
 
     A container's ping to itself never leaves its namespace, and one to a sibling never leaves the
-    kernel: with the cable pulled both still answer, so neither proves anything here.
+    kernel: with the cable pulled both still answer, so neither proves anything.
     """
     return (
         candidate.by is By.ADDRESS
-        and candidate.source == negative.source
-        and candidate.target != negative.target
         and candidate.relation in _OVER_THE_WIRE
+        and candidate.expectation.expected is Expected.REPLY
     )
 
 
-def proves_target(candidate: Cell, negative: Cell) -> bool:
-    """Does a reply in ``candidate`` prove that the target of ``negative`` answers somebody?"""
-    return (
-        candidate.by is By.ADDRESS
-        and candidate.target == negative.target
-        and candidate.source != negative.source
-        and candidate.relation in _OVER_THE_WIRE
-    )
+def can_prove_names(candidate: Cell) -> bool:
+    """Would a good reply in it prove that its source's resolver works?"""
+    return candidate.by is By.NAME and candidate.expectation.expected is Expected.REPLY
 
 
 def _cells(topology: Topology, scenario: Scenario) -> Iterator[Cell]:
