@@ -1,270 +1,91 @@
 """``./toxw run -e bench``: how long each way takes to ask who reaches whom, side by side.
 
-On one embedded lab, with real containers: first the article's 17 pings typed one after another,
-then a full mesh of 2 x 25 containers (2,450 ordered pairs, all reachable) by docker exec, by fping
-and by ours. Every method is run several times; medians are compared, and every answer that is
-false is counted. Nothing is tuned for the occasion: the probers are those of a run, with one echo a
-pair, as ping -c1 and fping -c1 send.
+First the article's 17 pings typed one after another and a full mesh of 2 x 25 containers, by docker
+exec, by fping and by ours (``benchmarks.mesh``); then ours alone on a thousand endpoints without
+Docker (``benchmarks.scale``). Every method is run several times; medians are compared, and every
+answer that is false is counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
-import shlex
-import statistics
 import sys
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
+from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.article import PINGS
-from fixtures.build import Built, build, take_down
+from benchmarks import mesh, scale
+from benchmarks.mesh import ROOT, Method
 from fixtures.embedded import spec_of
-from fixtures.host import HostSession, open_host
 from fixtures.lab import running_lab
-from fixtures.ping_text import read_ping
-from fixtures.prober import Live, Prober, World
-from fixtures.prober_agent import AgentProber
-from fixtures.prober_exec import ExecProber
 from matrix.errors import WorldError
-from matrix.plan import plan
-from matrix.probes import By, Cell, Observation
-from matrix.site import read_site
-from matrix.topology import Container, EndpointKind, Topology
 
-ROOT = Path(__file__).parent.parent
-EACH = 25
-SAMPLE = 60
 STATE = Path("/tmp/l2matrix-bench")  # noqa: S108  made private by the lab
-
-
-@dataclass(slots=True)
-class Method:
-    """One way to ask, and what it took. ``seconds`` are scaled up from ``measured_pairs``."""
-
-    method: str
-    pairs: int
-    measured_pairs: int
-    seconds: list[float] = field(default_factory=list)
-    wrong: int = 0
-
-    @property
-    def median(self) -> float:
-        """Median seconds for all pairs."""
-        return statistics.median(self.seconds)
-
-
-def mesh_site() -> Topology:
-    """The lab's hosts with 25 containers each on the bridge scenario."""
-    site = read_site((ROOT / "sites" / "lab.toml").read_text(), name="lab.toml")
-    bridge = site.scenarios[0]
-    containers = tuple(
-        Container(f"m{number}-{n:02}", host.name, IPv4Address(f"192.168.2.{10 + 60 * number + n}"))
-        for number, host in enumerate(site.hosts)
-        for n in range(EACH)
-    )
-    return replace(site, scenarios=(replace(bridge, containers=containers),))
-
-
-class Standing:
-    """A site that stands on the lab, ready to be asked."""
-
-    def __init__(self, stack: ExitStack, topology: Topology, config: Path) -> None:
-        self.topology = topology
-        self._built: dict[str, Built] = {}
-        self.sessions: dict[str, HostSession] = {}
-        # Netlink sockets belong to one thread: each host has its own, as in a run.
-        self._threads = {h.name: ThreadPoolExecutor(1) for h in topology.hosts}
-
-        def start(name: str) -> None:
-            host = topology.host(name)
-            session = open_host(host, config, {"who": "bench"}, lambda _host, _what: None)
-            self.sessions[name] = session
-            self._built[name] = Built()
-            build(session, topology, topology.scenarios, self._built[name])
-
-        stack.callback(self._end)
-        for done in [self._threads[n].submit(start, n) for n in self._threads]:
-            done.result()
-        for built in self._built.values():
-            for error in built.failed.values():
-                raise error
-
-    def world(self) -> World:
-        """What a prober gets."""
-        world = World(self.topology, self.sessions)
-        for scenario in self.topology.scenarios:
-            for container in scenario.containers:
-                running = self._built[container.host].running[container.name]
-                world.live[scenario.name, container.name] = Live(
-                    container.name, container.host, running.pid, (running.mac,), running.id
-                )
-        return world
-
-    def _end(self) -> None:
-        def end(name: str) -> None:
-            if session := self.sessions.get(name):
-                take_down(session, self._built[name])
-                session.close()
-
-        for done in [self._threads[n].submit(end, n) for n in self._threads]:
-            done.result()
-
-
-def mesh_cells(topology: Topology) -> list[Cell]:
-    """Container to container, by address, without itself: echoes of one."""
-    return [
-        cell
-        for cell in plan(topology)
-        if cell.by is By.ADDRESS
-        and cell.source.kind is cell.target.kind is EndpointKind.CONTAINER
-        and cell.source != cell.target
-    ]
-
-
-def timed(method: Method, runs: int, ask: Callable[[], int]) -> Method:
-    """Run ``ask`` (it returns how many answers were false) and note seconds for all pairs."""
-    for _ in range(runs):
-        began = time.monotonic()
-        method.wrong += ask()
-        took = time.monotonic() - began
-        method.seconds.append(took * method.pairs / method.measured_pairs)
-    print(f"  {method.method}: {method.median:.3f} s", flush=True)
-    return method
-
-
-def by_prober(prober: Prober, cells: list[Cell], world: World) -> int:
-    """Ask by one of our probers. All pairs are reachable: every other answer is false."""
-    outcomes = prober.probe(cells, world)
-    return sum(
-        not (isinstance(seen := outcomes[c.id], Observation) and seen.received) for c in cells
-    )
-
-
-def exec_ping(cell: Cell, world: World) -> bool:
-    """``docker exec CONTAINER ping -c1 -W1 ADDRESS``."""
-    live = world.source(cell)
-    argv = ("ping", "-c1", "-W1", str(cell.target.address))
-    return read_ping(world.sessions[live.host].engine.exec(live.container, argv)[1]).received > 0
-
-
-def by_fping(cells: list[Cell], world: World) -> int:
-    """Fping in every container's namespace at once, one SSH command a host."""
-    targets: dict[tuple[str, int], list[str]] = {}
-    for cell in cells:
-        live = world.source(cell)
-        targets.setdefault((live.host, live.pid), []).append(str(cell.target.address))
-
-    def ask(host: str) -> int:
-        lines = [
-            f"nsenter -t {pid} -n fping -q -c1 -i1 -t1000 {' '.join(found)} &"
-            for (where, pid), found in targets.items()
-            if where == host
-        ]
-        ran = world.sessions[host].ssh.run(("sh", "-c", "\n".join([*lines, "wait"])), timeout_s=60)
-        return (ran.out + ran.err).count("1/1/0%")
-
-    with ThreadPoolExecutor(len(world.sessions)) as pool:
-        return len(cells) - sum(pool.map(ask, world.sessions))
-
-
-def mesh(config: Path, runs: int) -> list[Method]:
-    """The full mesh by every method."""
-    with ExitStack() as stack:
-        topology = mesh_site()
-        print(f"building 2 x {EACH} containers", flush=True)
-        standing = Standing(stack, topology, config)
-        world = standing.world()
-        cells = mesh_cells(topology)
-        few = random.Random(1).sample(cells, SAMPLE)  # noqa: S311  a sample, no secret
-        one = replace(topology.timing, echoes=1)
-        pairs = len(cells)
-        with ThreadPoolExecutor(16) as pool:
-            return [
-                timed(
-                    Method("exec-sequential", pairs, SAMPLE),
-                    runs,
-                    lambda: sum(not exec_ping(c, world) for c in few),
-                ),
-                timed(
-                    Method("exec-threads", pairs, SAMPLE),
-                    runs,
-                    lambda: sum(not ok for ok in pool.map(lambda c: exec_ping(c, world), few)),
-                ),
-                timed(
-                    Method("exec-prober", pairs, SAMPLE),
-                    runs,
-                    lambda: by_prober(ExecProber(one), few, world),
-                ),
-                timed(Method("fping", pairs, pairs), runs, lambda: by_fping(cells, world)),
-                timed(
-                    Method("agent", pairs, pairs),
-                    runs,
-                    lambda: by_prober(AgentProber(one), cells, world),
-                ),
-            ]
-
-
-def by_hand(config: Path, runs: int) -> Method:
-    """The article's pings, one after another on the first host, as it typed them."""
-    site = read_site((ROOT / "sites" / "lab.toml").read_text(), name="lab.toml")
-    with ExitStack() as stack:
-        print("building the article's scenarios", flush=True)
-        standing = Standing(stack, site, config)
-        world = standing.world()
-        ssh = standing.sessions[site.hosts[0].name].ssh
-
-        def ask() -> int:
-            wrong = 0
-            for container, ping, reachable in PINGS:
-                argv = tuple(shlex.split(ping))
-                if container:
-                    live = next(v for (_, name), v in world.live.items() if name == container)
-                    text = world.sessions[live.host].engine.exec(live.container, argv)[1]
-                else:
-                    ran = ssh.run(argv, timeout_s=60)
-                    text = ran.out + ran.err
-                wrong += (read_ping(text).received > 0) is not reachable
-            return wrong
-
-        return timed(Method("by-hand", len(PINGS), len(PINGS)), runs, ask)
+SIX = ("by-hand", "exec-sequential", "exec-threads", "exec-prober", "fping", "agent")
 
 
 def main(argv: list[str]) -> int:
-    """Measure, print the table, write it. Returns the exit code: 1 if ours gave a false answer."""
+    """Measure, print the tables, write them. Returns the exit code: 1 if ours gave a false answer."""
     parser = argparse.ArgumentParser(prog="bench", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--runs", type=int, default=5, help="runs of each method; default 5")
     parser.add_argument("--by-hand-runs", type=int, default=1, help="48 s each; default 1")
+    parser.add_argument("--only", choices=("mesh", "scale"), help="only one of the two parts")
+    parser.add_argument(
+        "--one-segment-sources",
+        type=int,
+        default=20,
+        metavar="N",
+        help="of the 1,000 endpoints on one segment, how many ask all others; 1000 takes a quarter "
+        "of an hour; default 20",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "bench.json")
     asked = parser.parse_args(argv)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    wrong = 0
+    methods: list[Method] = []
     try:
-        with running_lab(spec_of(mesh_site()), state_dir=STATE) as lab:
-            methods = [by_hand(lab.ssh_config, asked.by_hand_runs)]
-            methods += mesh(lab.ssh_config, asked.runs)
+        if asked.only != "scale":
+            methods = _mesh(asked)
+            _mesh_table(methods)
+            wrong += sum(m.wrong for m in methods if m.method.startswith("agent"))
+            six = [asdict(m) for m in methods if m.method in SIX]
+            asked.out.write_text(json.dumps(six, indent=1) + "\n")
+        if asked.only != "mesh":
+            sizes = scale.measure(asked.runs, asked.one_segment_sources, STATE)
+            scale.table(sizes)
+            wrong += sum(s.wrong for s in sizes)
+            more = [asdict(m) for m in methods if m.method not in SIX]
+            more += [asdict(s) for s in sizes]
+            asked.out.with_stem(f"{asked.out.stem}-scale").write_text(
+                json.dumps(more, indent=1) + "\n"
+            )
     except WorldError as error:
         print(error, file=sys.stderr)
         return 1
+    print(f"\n{asked.out}")
+    return 1 if wrong else 0
+
+
+def _mesh(asked: argparse.Namespace) -> list[Method]:
+    with running_lab(spec_of(mesh.mesh_site()), state_dir=STATE) as lab:
+        return [
+            mesh.by_hand(lab.ssh_config, asked.by_hand_runs),
+            *mesh.mesh(lab.ssh_config, asked.runs),
+            mesh.whole_matrix(lab.state_dir, asked.runs),
+        ]
+
+
+def _mesh_table(methods: list[Method]) -> None:
     ours = next(m for m in methods if m.method == "agent")
     print(
-        f"\n{'method':<16} {'pairs':>6} {'measured':>8} {'median s':>9} {'ours is':>9} {'wrong':>6}"
+        f"\n{'method':<20} {'pairs':>6} {'measured':>8} {'median s':>9} {'ours is':>9} {'wrong':>6}"
     )
     for m in methods:
         ratio = f"{m.median / ours.median:.1f} x" if m.pairs == ours.pairs else ""
         print(
-            f"{m.method:<16} {m.pairs:>6} {m.measured_pairs:>8} {m.median:>9.3f} {ratio:>9} "
+            f"{m.method:<20} {m.pairs:>6} {m.measured_pairs:>8} {m.median:>9.3f} {ratio:>9} "
             f"{m.wrong:>6}"
         )
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    found = [{name: getattr(m, name) for name in Method.__dataclass_fields__} for m in methods]
-    asked.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"\n{asked.out}")
-    return 1 if ours.wrong else 0
 
 
 if __name__ == "__main__":

@@ -8,17 +8,21 @@ held: a run that kept a million of them would need gigabytes for its record alon
 
 from __future__ import annotations
 
+import re
+import resource
+import statistics
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from fixtures.host import HostSession, open_host
+from fixtures.lab import DEFAULT_SPEC, Lab, processes, running_lab
 from fixtures.lab.endpoints import SUBNET
-from fixtures.lab.lab import Lab
 from fixtures.lab.status import EndpointStatus
 from fixtures.prober import Live, World
 from fixtures.prober_agent import AgentProber
@@ -35,6 +39,7 @@ from matrix.topology import (
     Topology,
 )
 
+ENDPOINTS, SEGMENTS = 1000, 20
 AT_ONCE = 100_000
 SCENARIO = "scale"
 _REPLY = Expectation(Expected.REPLY, "both are on one wire", ttl=64)
@@ -44,18 +49,25 @@ _RIGHT = {Expected.REPLY: Verdict.PASS, Expected.SILENCE: Verdict.BLOCKED}
 
 @dataclass(slots=True)
 class Scale:
-    """What asking so many pairs took. Memory is the peak, in megabytes (proc(5), VmHWM)."""
+    """What asking so many pairs took, ``seconds`` for each run of it.
 
+    Memory is the peak of the agents together and of the controller, in megabytes (proc(5), VmHWM).
+    ``wrongs`` holds the verdicts that are not the right ones, by their words.
+    """
+
+    method: str
     pairs: int = 0
-    seconds: float = 0.0
+    seconds: list[float] = field(default_factory=list)
     wrong: int = 0
     wrongs: dict[str, int] = field(default_factory=dict)
-    said: dict[str, Any] = field(default_factory=dict)
+    prober: dict[str, Any] = field(default_factory=dict)
+    agents_mb: float = 0.0
+    controller_mb: float = 0.0
 
     @property
     def us_a_pair(self) -> float:
-        """Microseconds for each pair."""
-        return 1e6 * self.seconds / max(1, self.pairs)
+        """Microseconds for each pair, by the median run."""
+        return 1e6 * statistics.median(self.seconds) / max(1, self.pairs)
 
 
 class Crowd:
@@ -81,6 +93,7 @@ class Crowd:
             session = open_host(host, lab.ssh_config, {"who": "bench"}, lambda _host, _what: None)
             stack.callback(session.close)
             self.sessions[host.name] = session
+        self._pids = processes.outer_pids(Path(f"/proc/{lab.status().pid}/ns/pid").stat().st_ino)
         self.world = World(self.topology, self.sessions)
         for e in self.endpoints:
             self.world.live[SCENARIO, e.name] = Live(e.name, e.host, e.pid, (e.mac,))
@@ -94,10 +107,11 @@ class Crowd:
                 if source is not target and (same or across):
                     yield _cell(ends[source.name], ends[target.name], together=same)
 
-    def ask(self, cells: Iterable[Cell]) -> Scale:
+    def ask(self, found: Scale, cells: Iterable[Cell]) -> None:
         """Ask all of them, some at a time, and judge them."""
-        found, rest = Scale(), iter(cells)
+        rest = iter(cells)
         prober = AgentProber(self.timing)
+        found.pairs = 0
         began = time.monotonic()
         while some := list(islice(rest, AT_ONCE)):
             found.pairs += len(some)
@@ -110,9 +124,21 @@ class Crowd:
                     found.wrong += 1
                     words = f"{judgement.verdict}: {judgement.reason}"
                     found.wrongs[words] = found.wrongs.get(words, 0) + 1
-        found.seconds = time.monotonic() - began
-        found.said = prober.describe()
-        return found
+        found.seconds.append(time.monotonic() - began)
+        found.prober = prober.describe()
+        agents = [int(s.facts_of_agent["pid"]) for s in self.sessions.values()]
+        found.agents_mb = sum(map(self._peak_mb, agents))
+        found.controller_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"  {found.method}: {found.pairs} pairs, {found.seconds[-1]:.2f} s, "
+            f"{found.wrong} wrong",
+            flush=True,
+        )
+
+    def _peak_mb(self, pid: int) -> float:
+        """Peak memory of an agent, which is a process of the lab."""
+        status = Path(f"/proc/{self._pids[pid]}/status").read_text()
+        return int(re.findall(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[0]) / 1024
 
     def _controls(self, some: Iterable[Cell]) -> Iterator[Cell]:
         """A cell for each silent target that shows it alive in the same window."""
@@ -141,3 +167,39 @@ def _cell(source: Endpoint, target: Endpoint, *, together: bool) -> Cell:
         relation,
         _REPLY if together else _SILENCE,
     )
+
+
+def measure(runs: int, one_segment_sources: int, state: Path) -> list[Scale]:
+    """All sizes. The largest are asked once; of the one segment, only some sources may ask."""
+    one_echo = Timing(echoes=1)
+    found = []
+    for segments in (SEGMENTS, 1):
+        spec = replace(DEFAULT_SPEC, endpoints=ENDPOINTS, segments=segments)
+        print(f"making {ENDPOINTS} endpoints on {segments} segments", flush=True)
+        with running_lab(spec, state_dir=state) as lab, ExitStack() as stack:
+            crowd = Crowd(stack, lab, one_echo)
+            if segments > 1:
+                within, everything = Scale("20 segments, within"), Scale("20 segments, all")
+                for _ in range(runs):
+                    crowd.ask(within, crowd.cells(across=False))
+                crowd.ask(everything, crowd.cells(across=True))
+                found += [within, everything]
+            else:
+                one = Scale("one segment")
+                pairs = one_segment_sources * (ENDPOINTS - 1)
+                crowd.ask(one, islice(crowd.cells(across=False), pairs))
+                found.append(one)
+    return found
+
+
+def table(sizes: Iterable[Scale]) -> None:
+    """Print them."""
+    print(
+        f"\n{'endpoints':<20} {'pairs':>7} {'median s':>9} {'us a pair':>9} {'wrong':>6} "
+        f"{'agents MB':>9} {'controller MB':>13}"
+    )
+    for s in sizes:
+        print(
+            f"{s.method:<20} {s.pairs:>7} {statistics.median(s.seconds):>9.2f} "
+            f"{s.us_a_pair:>9.0f} {s.wrong:>6} {s.agents_mb:>9.0f} {s.controller_mb:>13.0f}"
+        )
