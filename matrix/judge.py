@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from matrix.identity import Witnesses, stranger
-from matrix.plan import is_control, proves_source, proves_target
+from matrix.plan import Proof, Proves, needs, proofs
 from matrix.probes import (
     By,
     Cell,
@@ -93,41 +93,42 @@ class _Court:
     """Finds the controls of a negative cell and says which of them failed."""
 
     def __init__(self, cells: tuple[Cell, ...], proven: frozenset[str]) -> None:
-        self._proven = proven
-        self._by_source: dict[tuple[str, str], list[Cell]] = {}
-        self._by_target: dict[tuple[str, str], list[Cell]] = {}
+        self._tried: dict[Proof, list[str]] = {}
+        self._good: dict[Proof, list[str]] = {}
         for cell in cells:
-            if cell.expectation.expected is Expected.REPLY:
-                self._by_source.setdefault((cell.scenario, cell.source.name), []).append(cell)
-                self._by_target.setdefault((cell.scenario, cell.target.name), []).append(cell)
+            for proof in proofs(cell):
+                self._tried.setdefault(proof, []).append(cell.id)
+                if cell.id in proven:
+                    self._good.setdefault(proof, []).append(cell.id)
 
     def controls(self, cell: Cell) -> tuple[tuple[str, ...], str]:
         """Ids of the controls that answered, and "" or the words for the one that failed."""
-        from_source = self._by_source.get((cell.scenario, cell.source.name), [])
-        if cell.expectation.expected is Expected.NO_SUCH_NAME:
-            names = [c for c in from_source if is_control(c, cell)]
-            return self._need(names, f"{cell.source.name} resolved no name at all")
-        source = [c for c in from_source if proves_source(c, cell)]
-        found, failed = self._need(source, f"{cell.source.name} reached nobody over the wire")
-        if failed or cell.target.kind is EndpointKind.GATEWAY:
-            # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
-            return found, failed
-        target = [
-            c
-            for c in self._by_target.get((cell.scenario, cell.target.name), [])
-            if proves_target(c, cell)
-        ]
-        more, failed = self._need(target, f"{cell.target.name} answered nobody over the wire")
-        return found + more, failed
+        found: tuple[str, ...] = ()
+        for proof in needs(cell):
+            _, who, what = proof
+            if what is Proves.ANSWERS and cell.target.kind is EndpointKind.GATEWAY:
+                # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
+                continue
+            more, failed = self._need(proof, f"{who} {_FAILED[what]}")
+            if failed:
+                return found + more, failed
+            found += more
+        return found, ""
 
-    def _need(self, candidates: list[Cell], failure: str) -> tuple[tuple[str, ...], str]:
-        good = tuple(c.id for c in candidates if c.id in self._proven)
-        if good:
-            return good[:3], ""
-        if not candidates:
+    def _need(self, proof: Proof, failure: str) -> tuple[tuple[str, ...], str]:
+        if good := self._good.get(proof):
+            return tuple(good[:3]), ""
+        tried = self._tried.get(proof)
+        if not tried:
             return (), f"{failure}: the site has no cell that could show it (one host alone?)"
-        tried = ", ".join(c.id for c in candidates[:3])
-        return (), f"{failure} in the same window (control {tried})"
+        return (), f"{failure} in the same window (control {', '.join(tried[:3])})"
+
+
+_FAILED = {
+    Proves.REACHES: "reached nobody over the wire",
+    Proves.ANSWERS: "answered nobody over the wire",
+    Proves.RESOLVES: "resolved no name at all",
+}
 
 
 def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _Court) -> Judgement:
