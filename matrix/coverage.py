@@ -29,6 +29,7 @@ from hashlib import sha256
 
 from matrix.errors import ConfigError
 from matrix.probes import Cell, Relation
+from matrix.record import CoverageRecord
 
 _PEERS = (Relation.SIBLING, Relation.REMOTE, Relation.OTHER_HOST)
 _SAMPLE = re.compile(r"sample=0*([1-9][0-9]{0,5})", re.ASCII)
@@ -93,6 +94,35 @@ def choose(cells: Iterable[Cell], coverage: Coverage, day: int) -> tuple[Cell, .
     for some in rivals.values():
         chosen.update(cell.id for cell in _window(some, max(coverage.peers, 1), day))
     return tuple(cell for cell in everything if cell.id in chosen)
+
+
+def coverage_line(
+    found: CoverageRecord | None,
+    selected: int,
+    controls: int,
+    *,
+    asked: str = "was not asked",
+) -> str:
+    """How much was asked of how much, in a line; "" where it was all of it.
+
+    Args:
+        found: what the record says.
+        selected: how many cells ``-k`` and ``-m`` left.
+        controls: how many ran beside them, as their controls only.
+        asked: the verb for what was left out.
+    """
+    if found is None or found.mode == Mode.FULL:
+        return ""
+    whole = found.cells_chosen == found.cells_in_plan
+    line = f"coverage: {found.mode} (day {found.day}): "
+    line += "all " if whole else f"{found.cells_chosen:,} of "
+    line += f"{found.cells_in_plan:,} cells"
+    if selected != found.cells_chosen:
+        line += f", {selected:,} of them selected"
+    if whole and selected == found.cells_chosen:
+        return line
+    but = f", but for {controls:,} controls" if controls else ""
+    return f"{line}; the rest {asked}{but}"
 
 
 def _kind_between_hosts(cell: Cell) -> tuple[str, ...]:

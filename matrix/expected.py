@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend
-from matrix.probes import Cell
+from matrix.grid import EXPECTED_MARKS, MOST_ROWS, Heading, Mark, draw, host_wide, legend
+from matrix.probes import By, Cell
 from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
+
+DIFFERS = Mark("*", "differs from cell to cell")
+"""Where a host's containers stand as one, and not all the same is expected of them."""
 
 
 def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 100) -> list[str]:
@@ -30,27 +33,38 @@ def _title(scenario: Scenario) -> str:
 
 def _grid(topology: Topology, cells: tuple[Cell, ...], width: int) -> list[str]:
     hosts = {host.name: number for number, host in enumerate(topology.hosts)}
-    marks: dict[tuple[str, str], Mark] = {}
-    rows: dict[str, Heading] = {}
-    columns: dict[str, Heading] = {}
+    marks: dict[tuple[str, str, str], Mark] = {}
+    rows: dict[Endpoint, Heading] = {}
+    columns: dict[tuple[By, Endpoint], Heading] = {}
     # By host, its containers before itself, the gateway last: as in the report.
-    for cell in sorted(cells, key=lambda c: _place(hosts, c.source)):
-        rows.setdefault(cell.source.name, Heading(cell.source.name, *_name(cell.source)))
-    for cell in sorted(cells, key=lambda c: (c.by, *_place(hosts, c.target))):
-        key = f"{cell.by}:{cell.target.name}"
-        columns.setdefault(key, Heading(key, *_name(cell.target), f"by {cell.by}"))
-        marks[cell.source.name, key] = EXPECTED_MARKS[cell.expectation.expected]
-    return draw(
-        tuple(rows.values()),
-        tuple(columns.values()),
-        lambda row, column: marks.get((row.key, column.key)),
+    for source in sorted({c.source: None for c in cells}, key=lambda e: _place(hosts, e)):
+        rows[source] = _heading(source)
+    for by, target in sorted(
+        {(c.by, c.target): None for c in cells}, key=lambda c: (c[0], *_place(hosts, c[1]))
+    ):
+        columns[by, target] = _heading(target, f"by {by}")
+    many = len(rows) > MOST_ROWS
+    if many:
+        rows = {source: host_wide(heading) for source, heading in rows.items()}
+        columns = {target: host_wide(heading) for target, heading in columns.items()}
+    for cell in cells:
+        column = columns[cell.by, cell.target]
+        place = rows[cell.source].key, column.key, column.section
+        mark = EXPECTED_MARKS[cell.expectation.expected]
+        marks[place] = mark if marks.get(place, mark) == mark else DIFFERS
+    lines = [f"  {len(marks)} groups of {len(cells)} cells, host by host"] if many else []
+    lines += draw(
+        tuple(dict.fromkeys(rows.values())),
+        tuple(dict.fromkeys(columns.values())),
+        lambda row, column: marks.get((row.key, column.key, column.section)),
         width=width,
     )
+    return lines + (legend([DIFFERS], width=width) if DIFFERS in marks.values() else [])
 
 
-def _name(endpoint: Endpoint) -> tuple[str, str]:
-    """The endpoint's name, and the host under which it stands."""
-    return ("host" if endpoint.kind is EndpointKind.HOST else endpoint.name), endpoint.host
+def _heading(endpoint: Endpoint, section: str = "") -> Heading:
+    name = "host" if endpoint.kind is EndpointKind.HOST else endpoint.name
+    return Heading(endpoint.name, name, endpoint.host, section)
 
 
 def _place(hosts: dict[str, int], endpoint: Endpoint) -> tuple[int, bool]:

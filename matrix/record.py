@@ -163,11 +163,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverageRecord:
+    """How much of the plan was to be asked: ``full``, ``pairs`` or ``sample=K``.
+
+    ``day`` is the UTC date that the choice was made for (ISO 8601), "" where all was chosen.
+    ``cells_chosen`` are those before ``-k`` and ``-m``; controls come on top.
+    """
+
+    mode: str
+    day: str
+    cells_chosen: int
+    cells_in_plan: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A whole run. ``trouble`` holds what went wrong outside of any cell, in a person's words.
 
     ``cells_in_plan`` is the size of the whole matrix; ``cells`` holds those that were selected
     and their controls. ``prober`` describes how it was asked (name, waves, what was sent).
+    ``coverage`` is None in the record of a version that always asked everything.
     """
 
     schema: str
@@ -184,6 +199,7 @@ class Run:
     notes: tuple[str, ...] = ()
     trouble: tuple[str, ...] = ()
     timeline: tuple[Step, ...] = field(default=())
+    coverage: CoverageRecord | None = None
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)
