@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from matrix.grid import EXPECTED_MARKS, MOST_ROWS, Heading, Mark, draw, host_wide, legend
-from matrix.probes import By, Cell
+from matrix.condensed import MOST_ROWS, host_wide, kind_lines
+from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend
+from matrix.probes import By, Cell, Expected
 from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
 
 DIFFERS = Mark("*", "differs from cell to cell")
@@ -19,7 +20,7 @@ def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 10
     for scenario in topology.scenarios:
         mine = tuple(cell for cell in chosen if cell.scenario == scenario.name)
         if mine:
-            lines += ["", f"expected, {_title(scenario)}", *_grid(topology, mine, width)]
+            lines += ["", f"expected, {_title(scenario)}", *_grid(topology, scenario, mine, width)]
     if lines:
         lines += ["", *legend(EXPECTED_MARKS.values(), width=width)]
     return lines
@@ -31,30 +32,34 @@ def _title(scenario: Scenario) -> str:
     return f"scenario {scenario.name}: {scenario.network}, {segment.subnet}, {where}"
 
 
-def _grid(topology: Topology, cells: tuple[Cell, ...], width: int) -> list[str]:
+def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width: int) -> list[str]:
     hosts = {host.name: number for number, host in enumerate(topology.hosts)}
-    marks: dict[tuple[str, str, str], Mark] = {}
-    rows: dict[Endpoint, Heading] = {}
-    columns: dict[tuple[By, Endpoint], Heading] = {}
     # By host, its containers before itself, the gateway last: as in the report.
-    for source in sorted({c.source: None for c in cells}, key=lambda e: _place(hosts, e)):
-        rows[source] = _heading(source)
-    for by, target in sorted(
-        {(c.by, c.target): None for c in cells}, key=lambda c: (c[0], *_place(hosts, c[1]))
-    ):
-        columns[by, target] = _heading(target, f"by {by}")
+    everybody = sorted(scenario.endpoints(), key=lambda endpoint: _place(hosts, endpoint))
+    asking, asked = {c.source for c in cells}, {(c.by, c.target) for c in cells}
+    rows = {e: _heading(e) for e in everybody if e in asking}
+    columns = {(by, e): _heading(e, f"by {by}") for by in By for e in everybody if (by, e) in asked}
     many = len(rows) > MOST_ROWS
     if many:
-        rows = {source: host_wide(heading) for source, heading in rows.items()}
-        columns = {target: host_wide(heading) for target, heading in columns.items()}
+        rows = {endpoint: host_wide(heading) for endpoint, heading in rows.items()}
+        columns = {place: host_wide(heading) for place, heading in columns.items()}
+    marks: dict[tuple[str, str, str], Mark] = {}
     for cell in cells:
         column = columns[cell.by, cell.target]
         place = rows[cell.source].key, column.key, column.section
         mark = EXPECTED_MARKS[cell.expectation.expected]
         marks[place] = mark if marks.get(place, mark) == mark else DIFFERS
-    lines = [f"  {len(marks)} groups of {len(cells)} cells, host by host"] if many else []
+    lines = []
+    if many:
+        lines = [f"  {len(cells):,} cells"]
+        lines += kind_lines(
+            ((c.relation, c.by, c.expectation.expected) for c in cells), (*Expected,)
+        )
+    down = tuple(dict.fromkeys(rows.values()))
+    if len(down) > MOST_ROWS:
+        return lines
     lines += draw(
-        tuple(dict.fromkeys(rows.values())),
+        down,
         tuple(dict.fromkeys(columns.values())),
         lambda row, column: marks.get((row.key, column.key, column.section)),
         width=width,

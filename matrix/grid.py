@@ -56,21 +56,8 @@ EXPECTED_MARKS = {
 }
 """For a grid of what is expected, by the values of ``matrix.probes.Expected``."""
 
-MOST_ROWS = 64
-"""More rows than this are drawn host by host: a grid that scrolls away shows nothing."""
-
 MarkOf = Callable[[Heading, Heading], Mark | None]
 """From a row and a column to its mark; None where there is no such cell."""
-
-
-def host_wide(heading: Heading) -> Heading:
-    """The heading under which all containers of one host stand as one; others stay themselves.
-
-    A host's own heading is the one whose name is "host" or whose key is its group.
-    """
-    if not heading.group or heading.name == "host" or heading.key == heading.group:
-        return Heading(heading.key, heading.name, heading.group, heading.section)
-    return Heading(f"{heading.group} containers", "containers", heading.group, heading.section)
 
 
 def plain(text: str, limit: int = 0, keep: str = "") -> str:
