@@ -9,7 +9,7 @@ set order; equal runs give equal bytes.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -207,9 +207,14 @@ _adapter: TypeAdapter[Run] = TypeAdapter(Run)
 
 def dump(run: Run) -> bytes:
     """The run as canonical JSON, UTF-8, with a final newline."""
-    text = json.dumps(asdict(run), sort_keys=True, indent=1, ensure_ascii=False)
+    text = json.dumps(run, default=_fields, sort_keys=True, indent=1, ensure_ascii=False)
     # A lone surrogate (undecodable bytes of a host's output) must not cost the run its record.
     return text.encode(errors="backslashreplace") + b"\n"
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """A record's fields, as they are: ``asdict`` would first copy everything below them."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def load(data: bytes, *, name: str = "run.json") -> Run:
