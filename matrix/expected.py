@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from matrix.condensed import MOST_ROWS, host_wide, kind_lines
 from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend
-from matrix.probes import Cell
+from matrix.probes import By, Cell, Expected
 from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
+
+DIFFERS = Mark("*", "differs from cell to cell")
+"""Where a host's containers stand as one, and not all the same is expected of them."""
 
 
 def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 100) -> list[str]:
@@ -16,7 +20,7 @@ def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 10
     for scenario in topology.scenarios:
         mine = tuple(cell for cell in chosen if cell.scenario == scenario.name)
         if mine:
-            lines += ["", f"expected, {_title(scenario)}", *_grid(topology, mine, width)]
+            lines += ["", f"expected, {_title(scenario)}", *_grid(topology, scenario, mine, width)]
     if lines:
         lines += ["", *legend(EXPECTED_MARKS.values(), width=width)]
     return lines
@@ -28,29 +32,44 @@ def _title(scenario: Scenario) -> str:
     return f"scenario {scenario.name}: {scenario.network}, {segment.subnet}, {where}"
 
 
-def _grid(topology: Topology, cells: tuple[Cell, ...], width: int) -> list[str]:
+def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width: int) -> list[str]:
     hosts = {host.name: number for number, host in enumerate(topology.hosts)}
-    marks: dict[tuple[str, str], Mark] = {}
-    rows: dict[str, Heading] = {}
-    columns: dict[str, Heading] = {}
     # By host, its containers before itself, the gateway last: as in the report.
-    for cell in sorted(cells, key=lambda c: _place(hosts, c.source)):
-        rows.setdefault(cell.source.name, Heading(cell.source.name, *_name(cell.source)))
-    for cell in sorted(cells, key=lambda c: (c.by, *_place(hosts, c.target))):
-        key = f"{cell.by}:{cell.target.name}"
-        columns.setdefault(key, Heading(key, *_name(cell.target), f"by {cell.by}"))
-        marks[cell.source.name, key] = EXPECTED_MARKS[cell.expectation.expected]
-    return draw(
-        tuple(rows.values()),
-        tuple(columns.values()),
-        lambda row, column: marks.get((row.key, column.key)),
+    everybody = sorted(scenario.endpoints(), key=lambda endpoint: _place(hosts, endpoint))
+    asking, asked = {c.source for c in cells}, {(c.by, c.target) for c in cells}
+    rows = {e: _heading(e) for e in everybody if e in asking}
+    columns = {(by, e): _heading(e, f"by {by}") for by in By for e in everybody if (by, e) in asked}
+    many = len(rows) > MOST_ROWS
+    if many:
+        rows = {endpoint: host_wide(heading) for endpoint, heading in rows.items()}
+        columns = {place: host_wide(heading) for place, heading in columns.items()}
+    marks: dict[tuple[str, str, str], Mark] = {}
+    for cell in cells:
+        column = columns[cell.by, cell.target]
+        place = rows[cell.source].key, column.key, column.section
+        mark = EXPECTED_MARKS[cell.expectation.expected]
+        marks[place] = mark if marks.get(place, mark) == mark else DIFFERS
+    lines = []
+    if many:
+        lines = [f"  {len(cells):,} cells"]
+        lines += kind_lines(
+            ((c.relation, c.by, c.expectation.expected) for c in cells), (*Expected,)
+        )
+    down = tuple(dict.fromkeys(rows.values()))
+    if len(down) > MOST_ROWS:
+        return lines
+    lines += draw(
+        down,
+        tuple(dict.fromkeys(columns.values())),
+        lambda row, column: marks.get((row.key, column.key, column.section)),
         width=width,
     )
+    return lines + (legend([DIFFERS], width=width) if DIFFERS in marks.values() else [])
 
 
-def _name(endpoint: Endpoint) -> tuple[str, str]:
-    """The endpoint's name, and the host under which it stands."""
-    return ("host" if endpoint.kind is EndpointKind.HOST else endpoint.name), endpoint.host
+def _heading(endpoint: Endpoint, section: str = "") -> Heading:
+    name = "host" if endpoint.kind is EndpointKind.HOST else endpoint.name
+    return Heading(endpoint.name, name, endpoint.host, section)
 
 
 def _place(hosts: dict[str, int], endpoint: Endpoint) -> tuple[int, bool]:

@@ -17,11 +17,10 @@ Rule 2: first match wins, in this order: did not run, somebody else answered, re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 
 from matrix.identity import Witnesses, stranger
-from matrix.plan import can_prove_names, can_prove_the_wire
+from matrix.plan import Proof, Proves, needs, proofs
 from matrix.probes import (
     By,
     Cell,
@@ -37,9 +36,6 @@ from matrix.probes import (
     Verdict,
 )
 from matrix.topology import EndpointKind
-
-ENOUGH = 3
-"""So many controls are named for a cell; one that answered is proof."""
 
 NEVER_PROBED = "no outcome came back for this cell"
 
@@ -94,51 +90,45 @@ def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
 
 
 class _Court:
-    """Finds the controls of a negative cell and says which of them failed.
-
-    It keeps the cells that may be controls by source and by target, proven ones apart, for a large
-    matrix has a million negative cells.
-    """
+    """Finds the controls of a negative cell and says which of them failed."""
 
     def __init__(self, cells: tuple[Cell, ...], proven: frozenset[str]) -> None:
-        self._proven = proven
-        self._from: dict[tuple[str, str], list[Cell]] = {}
-        self._to: dict[tuple[str, str], list[Cell]] = {}
-        self._names: dict[tuple[str, str], list[Cell]] = {}
+        self._tried: dict[Proof, list[str]] = {}
+        self._good: dict[Proof, list[str]] = {}
         for cell in cells:
-            if can_prove_names(cell):
-                self._names.setdefault((cell.scenario, cell.source.name), []).append(cell)
-            if can_prove_the_wire(cell):
-                self._from.setdefault((cell.scenario, cell.source.name), []).append(cell)
-                self._to.setdefault((cell.scenario, cell.target.name), []).append(cell)
-        everything = (*self._from.values(), *self._to.values(), *self._names.values())
-        for candidates in everything:
-            candidates.sort(key=lambda c: c.id not in proven)
+            for proof in proofs(cell):
+                self._tried.setdefault(proof, []).append(cell.id)
+                if cell.id in proven:
+                    self._good.setdefault(proof, []).append(cell.id)
 
     def controls(self, cell: Cell) -> tuple[tuple[str, ...], str]:
         """Ids of the controls that answered, and "" or the words for the one that failed."""
-        mine, theirs = cell.source.name, cell.target.name
-        if cell.expectation.expected is Expected.NO_SUCH_NAME:
-            names = (c for c in self._names.get((cell.scenario, mine), ()) if c.id != cell.id)
-            return self._need(names, f"{mine} resolved no name at all")
-        others = (c for c in self._from.get((cell.scenario, mine), ()) if c.target.name != theirs)
-        found, failed = self._need(others, f"{mine} reached nobody over the wire")
-        if failed or cell.target.kind is EndpointKind.GATEWAY:
-            # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
-            return found, failed
-        others = (c for c in self._to.get((cell.scenario, theirs), ()) if c.source.name != mine)
-        more, failed = self._need(others, f"{theirs} answered nobody over the wire")
-        return found + more, failed
+        found: tuple[str, ...] = ()
+        for proof in needs(cell):
+            _, who, what = proof
+            if what is Proves.ANSWERS and cell.target.kind is EndpointKind.GATEWAY:
+                # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
+                continue
+            more, failed = self._need(proof, f"{who} {_FAILED[what]}")
+            if failed:
+                return found + more, failed
+            found += more
+        return found, ""
 
-    def _need(self, candidates: Iterator[Cell], failure: str) -> tuple[tuple[str, ...], str]:
-        first = tuple(islice(candidates, ENOUGH))
-        good = tuple(c.id for c in first if c.id in self._proven)
-        if good:
-            return good, ""
-        if not first:
+    def _need(self, proof: Proof, failure: str) -> tuple[tuple[str, ...], str]:
+        if good := self._good.get(proof):
+            return tuple(good[:3]), ""
+        tried = self._tried.get(proof)
+        if not tried:
             return (), f"{failure}: the site has no cell that could show it (one host alone?)"
-        tried = ", ".join(c.id for c in first)
-        return (), f"{failure} in the same window (control {tried})"
+        return (), f"{failure} in the same window (control {', '.join(tried[:3])})"
+
+
+_FAILED = {
+    Proves.REACHES: "reached nobody over the wire",
+    Proves.ANSWERS: "answered nobody over the wire",
+    Proves.RESOLVES: "resolved no name at all",
+}
 
 
 def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _Court) -> Judgement:

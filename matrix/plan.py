@@ -7,6 +7,8 @@ made so that ``pytest -k c1`` finds what a person means. Order: scenario, source
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from itertools import zip_longest
 
 from matrix.probes import By, Cell, Expected, Relation
 from matrix.rules import Situation, expectation
@@ -14,6 +16,21 @@ from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
 
 _BY_NAME = (Relation.ITSELF, Relation.SIBLING, Relation.REMOTE)
 _OVER_THE_WIRE = (Relation.REMOTE, Relation.OTHER_HOST, Relation.GATEWAY)
+
+ENOUGH = 4
+"""Controls for one proof. One good one proves it; the others are there in case the first is dead."""
+
+
+class Proves(StrEnum):
+    """What a control shows of an endpoint, in the same window."""
+
+    REACHES = "reached somebody over the wire"
+    ANSWERS = "answered somebody over the wire"
+    RESOLVES = "resolved a name"
+
+
+Proof = tuple[str, str, Proves]
+"""Scenario, endpoint, and what is shown of it."""
 
 
 def plan(topology: Topology) -> tuple[Cell, ...]:
@@ -24,48 +41,78 @@ def plan(topology: Topology) -> tuple[Cell, ...]:
 def controls(cells: Iterable[Cell], selected: Iterable[str]) -> frozenset[str]:
     """Ids of the cells that must run beside the selected ones to prove their silence.
 
-    Silence counts only when in the same window its source reached somebody else and its target
-    answered somebody else; "no such name" only when the same source's resolver answered. For each
-    selected negative cell these are all the cells that expect a reply from that source, or from
-    that target. Selected cells themselves are not in the answer.
+    Up to ``ENOUGH`` cells for each proof that a selected negative cell needs, selected cells
+    counted; taken from as many other hosts as there are, so that one dead host takes no more of
+    them than it must. Selected cells themselves are not in the answer.
     """
     everything = tuple(cells)
     chosen = frozenset(selected)
-    wanted: set[str] = set()
+    missing = {proof: ENOUGH for cell in everything if cell.id in chosen for proof in needs(cell)}
+    candidates: dict[Proof, list[Cell]] = {proof: [] for proof in missing}
     for cell in everything:
-        if cell.id in chosen and cell.expectation.expected is not Expected.REPLY:
-            wanted.update(c.id for c in everything if is_control(c, cell))
-    return frozenset(wanted - chosen)
+        for proof in proofs(cell):
+            if proof not in missing:
+                continue
+            if cell.id in chosen:
+                missing[proof] -= 1
+            else:
+                candidates[proof].append(cell)
+    wanted: set[str] = set()
+    for proof, some in candidates.items():
+        for cell in _from_all_hosts(some) if missing[proof] > 0 else ():
+            if missing[proof] <= 0:
+                break
+            if cell.id not in wanted:
+                wanted.add(cell.id)
+                for other in proofs(cell):
+                    if other in missing:
+                        missing[other] -= 1
+    return frozenset(wanted)
 
 
-def is_control(candidate: Cell, negative: Cell) -> bool:
-    """Would a good reply in ``candidate`` support the silence of ``negative``?"""
-    if candidate.scenario != negative.scenario or candidate.id == negative.id:
-        return False
-    if negative.expectation.expected is Expected.NO_SUCH_NAME:
-        return can_prove_names(candidate) and candidate.source == negative.source
-    if not can_prove_the_wire(candidate):
-        return False
-    # Either it shows that the source reaches the wire, or that the target answers from it.
-    return (candidate.source == negative.source) is not (candidate.target == negative.target)
+def _from_all_hosts(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """The cells, one from each pair of hosts in turn."""
+    by_hosts: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        by_hosts.setdefault((cell.source.host, cell.target.host), []).append(cell)
+    for turn in zip_longest(*by_hosts.values()):
+        yield from (cell for cell in turn if cell is not None)
 
 
-def can_prove_the_wire(candidate: Cell) -> bool:
-    """Would a good reply in it prove that its source and its target are on the wire?
+def proofs(cell: Cell) -> tuple[Proof, ...]:
+    """What a good reply in this cell proves, for the silence of others.
 
     A container's ping to itself never leaves its namespace, and one to a sibling never leaves the
-    kernel: with the cable pulled both still answer, so neither proves anything.
+    kernel: with the cable pulled both still answer, so neither proves anything about the wire.
     """
+    if cell.expectation.expected is not Expected.REPLY:
+        return ()
+    if cell.by is By.NAME:
+        return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
+    if cell.relation in _OVER_THE_WIRE:
+        return (
+            (cell.scenario, cell.source.name, Proves.REACHES),
+            (cell.scenario, cell.target.name, Proves.ANSWERS),
+        )
+    return ()
+
+
+def needs(cell: Cell) -> tuple[Proof, ...]:
+    """What must be proven before a negative in this cell counts; nothing where a reply is expected.
+
+    Silence counts only when in the same window its source reached somebody else over the wire and
+    its target answered somebody else; "no such name" only when the same source's resolver answered.
+    (The same pair is never the proof of its own silence: a cell that expects silence proves
+    nothing.)
+    """
+    if cell.expectation.expected is Expected.REPLY:
+        return ()
+    if cell.expectation.expected is Expected.NO_SUCH_NAME:
+        return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
     return (
-        candidate.by is By.ADDRESS
-        and candidate.relation in _OVER_THE_WIRE
-        and candidate.expectation.expected is Expected.REPLY
+        (cell.scenario, cell.source.name, Proves.REACHES),
+        (cell.scenario, cell.target.name, Proves.ANSWERS),
     )
-
-
-def can_prove_names(candidate: Cell) -> bool:
-    """Would a good reply in it prove that its source's resolver works?"""
-    return candidate.by is By.NAME and candidate.expectation.expected is Expected.REPLY
 
 
 def _cells(topology: Topology, scenario: Scenario) -> Iterator[Cell]:

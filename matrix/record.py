@@ -9,7 +9,7 @@ set order; equal runs give equal bytes.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -163,11 +163,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverageRecord:
+    """How much of the plan was to be asked: ``full``, ``pairs`` or ``sample=K``.
+
+    ``day`` is the UTC date that the choice was made for (ISO 8601), "" where all was chosen.
+    ``cells_chosen`` are those before ``-k`` and ``-m``; controls come on top.
+    """
+
+    mode: str
+    day: str
+    cells_chosen: int
+    cells_in_plan: int
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A whole run. ``trouble`` holds what went wrong outside of any cell, in a person's words.
 
     ``cells_in_plan`` is the size of the whole matrix; ``cells`` holds those that were selected
     and their controls. ``prober`` describes how it was asked (name, waves, what was sent).
+    ``coverage`` is None in the record of a version that always asked everything.
     """
 
     schema: str
@@ -184,6 +199,7 @@ class Run:
     notes: tuple[str, ...] = ()
     trouble: tuple[str, ...] = ()
     timeline: tuple[Step, ...] = field(default=())
+    coverage: CoverageRecord | None = None
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)
@@ -191,9 +207,14 @@ _adapter: TypeAdapter[Run] = TypeAdapter(Run)
 
 def dump(run: Run) -> bytes:
     """The run as canonical JSON, UTF-8, with a final newline."""
-    text = json.dumps(asdict(run), sort_keys=True, indent=1, ensure_ascii=False)
+    text = json.dumps(run, default=_fields, sort_keys=True, indent=1, ensure_ascii=False)
     # A lone surrogate (undecodable bytes of a host's output) must not cost the run its record.
     return text.encode(errors="backslashreplace") + b"\n"
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """A record's fields, as they are: ``asdict`` would first copy everything below them."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def load(data: bytes, *, name: str = "run.json") -> Run:

@@ -1,9 +1,13 @@
-"""The matrix: one test for each cell. What happens is in the fixtures; here it is only judged."""
+"""The matrix: one test for each cell. What happens is in the fixtures; here it is only judged.
+
+Where the cells are very many, one test for each group of them instead (``--group-above``).
+"""
 
 from __future__ import annotations
 
 import pytest
 
+from matrix.grouping import Group, told
 from matrix.probes import Cell, Judgement
 
 
@@ -12,3 +16,10 @@ def test_cell(cell: Cell, judgement: Judgement) -> None:
     assert judgement.cell == cell.id  # noqa: S101  this is a test
     if not judgement.verdict.holds:
         pytest.fail(f"{judgement.verdict}: {judgement.reason}", pytrace=False)
+
+
+def test_group(group: Group, judgements: tuple[Judgement, ...]) -> None:
+    """Every cell of the group is as the physics says it should be."""
+    assert [j.cell for j in judgements] == [c.id for c in group.cells]  # noqa: S101  this is a test
+    if not all(judgement.verdict.holds for judgement in judgements):
+        pytest.fail(told(judgements), pytrace=False)

@@ -1,16 +1,19 @@
 """Who stands where in a scenario's matrix: sources down, targets across, grouped by host.
 
 Rule: the order is the record's own (which is the site file's), so that a matrix looks the same
-from night to night. A host's own row and column stand after its containers'.
+from night to night. A host's own row and column stand after its containers'. Where only some cells
+were asked, columns stand in the order of the rows: not every source asks every target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
+from matrix.condensed import host_wide
 from matrix.grid import Heading
-from matrix.probes import By
+from matrix.grouping import WORST_FIRST
+from matrix.probes import By, Verdict
 from matrix.record import CellRecord, Run
 from matrix.topology import EndpointKind
 
@@ -27,6 +30,9 @@ class Matrix:
     rows: tuple[Heading, ...]
     columns: tuple[Heading, ...]
     cells: dict[Place, CellRecord]
+    """What is drawn: the cell, or the worst of many."""
+    many: dict[Place, tuple[CellRecord, ...]] = field(default_factory=dict)
+    """All that stand for one place, where a place stands for many."""
 
     def at(self, row: Heading, column: Heading) -> CellRecord | None:
         """The cell at that place, None where nothing was asked."""
@@ -43,12 +49,16 @@ def matrix_of(run: Run, scenario: str) -> Matrix:
         for c in cells
         for address in [addresses.get(c.source) or hosts.get(c.source, "")]
     )
+    order = {row.key: place for place, row in enumerate(rows)}
     columns: list[Heading] = []
     for by, section in SECTIONS.items():
         columns += _by_host(
-            Heading(c.target, _name(c.target, c.target_kind), c.target_host, section, c.address)
-            for c in cells
-            if c.by == by
+            (
+                Heading(c.target, _name(c.target, c.target_kind), c.target_host, section, c.address)
+                for c in cells
+                if c.by == by
+            ),
+            order,
         )
     places = {
         (cell.source, cell.target, SECTIONS.get(cell.by, SECTIONS[By.ADDRESS])): cell
@@ -62,13 +72,39 @@ def _name(name: str, kind: str) -> str:
     return "host" if kind == EndpointKind.HOST else name
 
 
-def _by_host(headings: Iterable[Heading]) -> tuple[Heading, ...]:
-    """Each heading once, in the order of first appearance; those of one host together."""
+def host_by_host(matrix: Matrix) -> Matrix:
+    """The same matrix with the containers of each host made into one row and one column."""
+    rows = {row.key: host_wide(row) for row in matrix.rows}
+    columns = {(c.key, c.section): host_wide(c) for c in matrix.columns}
+    many: dict[Place, list[CellRecord]] = {}
+    for (row, column, section), cell in matrix.cells.items():
+        place = (rows[row].key, columns[column, section].key, section)
+        many.setdefault(place, []).append(cell)
+    return Matrix(
+        tuple(dict.fromkeys(rows.values())),
+        tuple(dict.fromkeys(columns.values())),
+        {place: min(cells, key=_loudness) for place, cells in many.items()},
+        {place: tuple(cells) for place, cells in many.items()},
+    )
+
+
+def _loudness(cell: CellRecord) -> tuple[int, bool]:
+    loud = WORST_FIRST.index(Verdict(cell.verdict)) if cell.verdict in WORST_FIRST else -1
+    return loud, not cell.selected
+
+
+def _by_host(
+    headings: Iterable[Heading], order: Mapping[str, int] | None = None
+) -> tuple[Heading, ...]:
+    """Each heading once, in that order or that of first appearance; those of one host together."""
+    places = order or {}
     groups: dict[str, dict[str, Heading]] = {"": {}}
     for heading in headings:
         groups.setdefault(heading.group, {}).setdefault(heading.key, heading)
     return tuple(
         heading
         for group, members in groups.items()
-        for heading in sorted(members.values(), key=lambda h: h.key == group)
+        for heading in sorted(
+            members.values(), key=lambda h: (h.key == group, places.get(h.key, len(places)))
+        )
     )

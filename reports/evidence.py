@@ -2,20 +2,29 @@
 
 Rule: a line appears only where there is something to say, and a number comes with its unit. Raw
 output is what makes a report of thousands of cells too big to mail, so there it stands only where
-something is wrong; run.json always has all of it.
+something is wrong; of very many thousands only what is wrong has evidence there at all. run.json
+always has all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from matrix.grid import plain
 from matrix.record import CellRecord, ObservedRecord
+from reports.findings import Finding
 from reports.marks import holds
 
 MANY_CELLS = 1_000
 """From this many cells on, commands and raw output stand only where a cell is not as expected."""
+
+HUGE = 5_000
+"""From this many cells on, a page has only evidence of what is not as expected."""
+
+MOST_EVIDENCE = 1_000
+"""Cells that a page of so many has evidence for, and links to."""
 
 _RAW_MOST = 4_000
 
@@ -32,6 +41,21 @@ class Line:
 def evidence(cell: CellRecord, *, many: bool = False) -> tuple[Line, ...]:
     """All that is known about the cell; ``many``: it is one of very many, so be short."""
     return tuple(_lines(cell, full=not many or not holds(cell)))
+
+
+def with_evidence(cells: Sequence[CellRecord], found: Sequence[Finding]) -> tuple[CellRecord, ...]:
+    """The cells whose evidence fits on a page, in their order: all of them, unless they are huge.
+
+    Of a huge run as many of each finding as there is room for, so that no finding is without.
+    """
+    if len(cells) < HUGE:
+        return tuple(cells)
+    shown: set[str] = set()
+    for rank in zip_longest(*(finding.cells for finding in found)):
+        shown.update(cell.id for cell in rank if cell is not None)
+        if len(shown) >= MOST_EVIDENCE:
+            break
+    return tuple(cell for cell in cells if cell.id in shown)
 
 
 def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:

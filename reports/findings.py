@@ -231,8 +231,27 @@ def _shape(words: str, cell: CellRecord, parents: frozenset[str]) -> str:
         "",
         "gateway",
     }
-    if names:
-        longest_first = sorted(names, key=lambda name: (-len(name), name))
-        pattern = "|".join(re.escape(name) for name in longest_first)
-        words = re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", "<name>", words)
+    for name in sorted(names, key=lambda name: (-len(name), name)):
+        words = _without(words, name)
     return _NUMBER.sub("<n>", words)
+
+
+def _without(words: str, name: str) -> str:
+    """The words with a control character where the name stands as a word of its own.
+
+    By hand, as a pattern would have to be made anew for every cell: 0.3 ms each.
+    """
+    kept: list[str] = []
+    begin = at = 0
+    while (found := words.find(name, at)) >= 0:
+        end = found + len(name)
+        if _is_edge(words[found - 1 : found]) and _is_edge(words[end : end + 1]):
+            kept.append(words[begin:found])
+            begin = at = end
+        else:
+            at = found + 1
+    return "\x00".join([*kept, words[begin:]]) if kept else words
+
+
+def _is_edge(char: str) -> bool:
+    return not (char.isalnum() or char in ("_", "-"))

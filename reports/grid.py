@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from matrix.condensed import MOST_ROWS, kind_lines
+from matrix.coverage import coverage_line
 from matrix.grid import NO_CELL, Heading, Mark, columns_of, draw, legend, paint, plain
+from matrix.grouping import WORST_FIRST
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, ScenarioRecord
-from reports.axes import Matrix, matrix_of
+from reports.axes import host_by_host, matrix_of
 from reports.findings import Finding, findings, headline, troubles
 from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of
-
-MOST_ROWS = 64
-"""More sources than this are drawn host by host: a grid that scrolls away shows nothing."""
 
 MOST_LINES = 400
 """Most lines that the list of cells may take; what is left out is counted and is in the HTML."""
@@ -24,15 +24,6 @@ MOST_LINES = 400
 _MOST_WORDS = 400
 _IDS_SHOWN = 4
 _TOLD_ONCE = 3
-_LOUDEST = (
-    Verdict.IMPOSTOR,
-    Verdict.LEAK,
-    Verdict.FAIL,
-    Verdict.FLAPPING,
-    Verdict.INCONCLUSIVE,
-    Verdict.PASS,
-    Verdict.BLOCKED,
-)
 
 
 def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = False) -> list[str]:
@@ -43,8 +34,17 @@ def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = Fa
     if not matrix.rows:
         return [*lines, "  no cell of this scenario was asked"]
     if len(matrix.rows) > MOST_ROWS:
-        matrix = _host_by_host(matrix)
-        lines.append(f"  {len(matrix.cells)} groups of cells; each mark is the worst of its group")
+        cells = matrix.cells.values()
+        matrix = host_by_host(matrix)
+        lines += [
+            f"  {len(cells):,} cells in {len(matrix.cells):,} groups; each mark is the worst of its group"
+        ]
+        lines += kind_lines(
+            ((c.relation, c.by, c.verdict or NOT_JUDGED.meaning) for c in cells),
+            (*WORST_FIRST, NOT_JUDGED.meaning),
+        )
+    if len(matrix.rows) > MOST_ROWS:
+        return [*lines, f"  {len(matrix.rows):,} rows are too many for a screen: see report.html"]
     marks = {place: mark_of(cell) for place, cell in matrix.cells.items()}
 
     def mark(row: Heading, column: Heading) -> Mark | None:
@@ -68,31 +68,6 @@ def _title(scenario: ScenarioRecord) -> str:
     )
 
 
-def _host_by_host(matrix: Matrix) -> Matrix:
-    """The same matrix with the endpoints of one kind on one host made into one."""
-
-    def merged(heading: Heading) -> Heading:
-        if not heading.group or heading.key == heading.group:
-            return Heading(heading.key, heading.name, heading.group, heading.section)
-        key = f"{heading.group} containers"
-        return Heading(key, "containers", heading.group, heading.section)
-
-    rows = {row.key: merged(row) for row in matrix.rows}
-    columns = {(c.key, c.section): merged(c) for c in matrix.columns}
-    cells: dict[tuple[str, str, str], CellRecord] = {}
-    for (row, column, section), cell in matrix.cells.items():
-        place = (rows[row].key, columns[column, section].key, section)
-        cells[place] = min(cells.get(place, cell), cell, key=_loudness)
-    return Matrix(
-        tuple(dict.fromkeys(rows.values())), tuple(dict.fromkeys(columns.values())), cells
-    )
-
-
-def _loudness(cell: CellRecord) -> tuple[int, bool]:
-    known = cell.verdict in _LOUDEST
-    return (_LOUDEST.index(Verdict(cell.verdict)) if known else -1), not cell.selected
-
-
 def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
     """Counts, trouble, every cell that is not as expected, notes, and the run's verdict.
 
@@ -100,6 +75,7 @@ def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
     the cells that share them. Many INCONCLUSIVE cells with the same story become one line.
     """
     lines = ["  ".join(_counts(run, colour=colour))]
+    lines += [line] if (line := covered(run)) else []
     for trouble in troubles(run):
         first, *rest = trouble.splitlines() or [""]
         lines.append(f"trouble: {plain(first, _MOST_WORDS)}")
@@ -117,6 +93,12 @@ def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
     if head.look:
         lines.append(f"look first at: {plain(head.look, _MOST_WORDS)}")
     return lines
+
+
+def covered(run: Run) -> str:
+    """How much of the plan this run asked, in a line; "" where it was to ask everything."""
+    selected = sum(cell.selected for cell in run.cells)
+    return plain(coverage_line(run.coverage, selected, len(run.cells) - selected), _MOST_WORDS)
 
 
 def _counts(run: Run, *, colour: bool) -> Iterator[str]:

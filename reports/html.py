@@ -24,21 +24,23 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from matrix.condensed import MOST_ROWS
 from matrix.grid import Heading, plain
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, Step
-from reports.axes import Matrix, matrix_of
-from reports.evidence import MANY_CELLS, evidence
+from reports.axes import Matrix, host_by_host, matrix_of
+from reports.evidence import MANY_CELLS, MOST_EVIDENCE, evidence, with_evidence
 from reports.findings import (
     DECLARATION,
     DESIGN,
+    Blocked,
     answer,
     blocked,
     findings,
     headline,
     troubles,
 )
-from reports.grid import scenarios_of
+from reports.grid import covered, scenarios_of
 from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, question
 
 NARROW_FROM = 20
@@ -71,29 +73,44 @@ class ScenarioView:
     narrow: bool
     pace: str
 
+    def words(self, row: Heading, column: Heading) -> str:
+        """What stands at that place in words: a verdict, or how many of which."""
+        many = self.matrix.many.get((row.key, column.key, column.section))
+        cell = self.matrix.at(row, column)
+        return _tally(many) if many else (cell and cell.verdict) or NOT_JUDGED.meaning
+
 
 def html(run: Run) -> bytes:
     """The whole report, UTF-8."""
-    anchors = _anchors(run.cells)
+    found = findings(run)
+    shown = with_evidence(run.cells, found)
+    anchors = _anchors(shown)
     many = len(run.cells) >= MANY_CELLS
+    by_origin: dict[str, list[Blocked]] = {origin: [] for origin in _ORIGINS}
+    for group in blocked(run):
+        by_origin[group.origin].append(group)
     text = _template().render(
         run=run,
         head=headline(run),
         troubles=troubles(run),
         counts=counts(run.cells),
         meanings=MEANINGS,
-        findings=findings(run),
-        scenarios=[_scenario(run, name) for name in scenarios_of(run)],
+        findings=found,
+        scenarios=[_scenario(run, name, shown) for name in scenarios_of(run)],
         answer=answer(run),
-        blocked=[(origin, [g for g in blocked(run) if g.origin == origin]) for origin in _ORIGINS],
-        held=[f for f in findings(run) if f.verdict in _IN_THE_WAY],
-        opened=[f for f in findings(run) if f.verdict in _TOO_OPEN],
-        unknown=[f for f in findings(run) if f.verdict not in (*_IN_THE_WAY, *_TOO_OPEN)],
+        blocked=by_origin.items(),
+        held=[f for f in found if f.verdict in _IN_THE_WAY],
+        opened=[f for f in found if f.verdict in _TOO_OPEN],
+        unknown=[f for f in found if f.verdict not in (*_IN_THE_WAY, *_TOO_OPEN)],
         steps=_steps(run.timeline),
         controls=sum(not cell.selected for cell in run.cells),
         selected=sum(cell.selected for cell in run.cells),
-        anchor=lambda cell: anchors[cell.id],
+        covered=covered(run),
+        anchor=lambda cell: anchors.get(cell.id, ""),
         anchor_of=anchors.get,
+        linked=lambda cells: [cell for cell in cells if cell.id in anchors],
+        left_out=len(run.cells) - len(shown),
+        most_evidence=MOST_EVIDENCE,
         many=many,
         evidence=lambda cell: evidence(cell, many=many),
         css=_css,
@@ -134,7 +151,7 @@ def _visible(value: object) -> object:
 
 
 def _anchors(cells: Sequence[CellRecord]) -> dict[str, str]:
-    """An anchor for each cell: its own id, so that a link still fits the next night's report.
+    """An anchor for each cell that has evidence: its own id, so that a link still fits tomorrow.
 
     Ids that are no anchors, and all ids of a very big run, make way for short numbers.
     """
@@ -145,9 +162,15 @@ def _anchors(cells: Sequence[CellRecord]) -> dict[str, str]:
     }
 
 
-def _scenario(run: Run, name: str) -> ScenarioView:
+def _scenario(run: Run, name: str, shown: Sequence[CellRecord]) -> ScenarioView:
     matrix = matrix_of(run, name)
     cells = [cell for cell in run.cells if cell.scenario == name]
+    sources: dict[str, list[CellRecord]] = {row.key: [] for row in matrix.rows}
+    for cell in shown:
+        if cell.scenario == name:
+            sources[cell.source].append(cell)
+    if len(matrix.rows) > MOST_ROWS:
+        matrix = host_by_host(matrix)
     return ScenarioView(
         name,
         matrix,
@@ -163,7 +186,7 @@ def _scenario(run: Run, name: str) -> ScenarioView:
             Group(group, tuple(members))
             for group, members in groupby(matrix.rows, key=lambda r: r.group)
         ),
-        tuple((row.key, tuple(c for c in cells if c.source == row.key)) for row in matrix.rows),
+        tuple((source, tuple(some)) for source, some in sources.items() if some),
         len(matrix.columns) > NARROW_FROM,
         _pace(cells),
     )

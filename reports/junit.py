@@ -15,7 +15,7 @@ from matrix.grid import plain
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run
 from reports.findings import troubles
-from reports.grid import scenarios_of
+from reports.grid import covered, scenarios_of
 from reports.marks import holds
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -43,6 +43,9 @@ def _suite(root: Element, run: Run, name: str, cases: list[Element]) -> None:
     suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
     suite.set("skipped", "0")
     suite.set("timestamp", _text(run.started_at))
+    if line := covered(run):
+        value = line.removeprefix("coverage: ")
+        SubElement(SubElement(suite, "properties"), "property", name="coverage", value=_text(value))
     suite.extend(cases)
 
 

@@ -327,3 +327,38 @@ def test_a_fresh_lab_with_a_router_on_the_vlan(tmp_path: Path) -> None:
     assert set(found.values()) == {"PASS"}
     assert len(found) == 12
     assert not folder.exists()
+
+
+def test_part_of_a_site_is_judged_whole(matrix: Matrix) -> None:
+    """Pairs of hosts only: each kind once, nothing without its proof, and the record says so."""
+    run = matrix("--coverage", "pairs")
+    assert run.code == 0, run.text
+    selected = [c for c in run.record["cells"] if c["selected"]]
+    kinds = [
+        tuple(
+            c[k]
+            for k in ("scenario", "source_host", "target_host", "source_kind", "relation", "by")
+        )
+        for c in selected
+    ]
+    assert len(kinds) == len(set(kinds)) == 52
+    covered = run.record["coverage"]
+    assert covered.pop("day") in run.text
+    assert covered == {"mode": "pairs", "cells_chosen": 52, "cells_in_plan": 112}
+    assert "): 52 of 112 cells; the rest was not asked, but for " in run.text
+    assert set(run.verdicts().values()) == {"PASS", "BLOCKED"}
+
+
+def test_groups_hide_no_cell(lab: Lab, matrix: Matrix) -> None:
+    """A pulled cable in groups: the record has every cell, a failure is told from an error."""
+    with unplugged(lab, "dev-node-01"):
+        run = matrix("--group-above", "0", "-m", "bridge", "-rA")
+    assert run.code == 1, run.text
+    assert len(run.record["cells"]) == 56
+    assert {"PASS", "BLOCKED", "FAIL", "INCONCLUSIVE"} == set(run.verdicts().values())
+    item = "matrix/test_matrix.py::test_group[bridge:dev-master-01:"
+    assert f"FAILED {item}dev-node-01:remote-container:address]" in run.text
+    # Silence that nothing vouches for: nothing is known to be wrong, and nothing is known.
+    assert f"ERROR {item}dev-master-01:own-host:address]" in run.text
+    assert f"PASS {item}dev-master-01:sibling:address]" in run.text
+    assert "6 of 6 cells are not as expected (6 FAIL)" in run.text

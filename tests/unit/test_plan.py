@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from matrix.plan import controls, plan
+from matrix.plan import ENOUGH, controls, plan
 from matrix.probes import Cell, Expected
 from matrix.site import read_site
+from tests.unit.sample_run import big_site
 
 SITES = Path(__file__).parents[2] / "sites"
 CELLS = plan(read_site((SITES / "lab.toml").read_text(), name="lab.toml"))
@@ -112,6 +113,28 @@ def test_a_sibling_proves_nothing_about_the_wire() -> None:
 def test_a_positive_cell_needs_no_control() -> None:
     """A reply proves itself."""
     assert not controls(CELLS, ["bridge:c1:c3:address"])
+
+
+def test_a_few_controls_are_enough_and_come_from_every_host() -> None:
+    """On a big site a negative cell brings four controls a proof, not every cell that could be."""
+    cells = plan(read_site(big_site(40), name="x"))
+    by_id = {cell.id: cell for cell in cells}
+    found = controls(cells, ["bridge:production-web-frontend-000:machine-0:address"])
+    from_it = [by_id[c] for c in found if by_id[c].source.name == "production-web-frontend-000"]
+    to_it = [by_id[c] for c in found if by_id[c].target.name == "machine-0"]
+    assert len(found) == len(from_it) + len(to_it)
+    assert 2 * ENOUGH >= len(found) >= ENOUGH
+    assert {c.target.host for c in from_it} == {"machine-1", "machine-2", "machine-3", ""}
+    assert {c.source.host for c in to_it} == {"machine-1", "machine-2", "machine-3"}
+
+
+def test_selected_cells_are_controls_themselves() -> None:
+    """What is selected anyway need not be brought along: of the whole plan nothing is missing."""
+    assert not controls(CELLS, BY_ID)
+    negative, others = "bridge:c1:dev-master-01:address", ("c3", "c4", "dev-node-01", "gateway")
+    found = controls(CELLS, [negative, *(f"bridge:c1:{other}:address" for other in others)])
+    assert found
+    assert not any(c.startswith("bridge:c1:") for c in found)
 
 
 def cell(cell_id: str) -> Cell:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from matrix.errors import ConfigError
-from matrix.record import Run, dump, load
+from matrix.record import CoverageRecord, Run, dump, load
 from reports.__main__ import main
 from reports.files import write_reports
 from reports.html import html
@@ -76,6 +76,23 @@ def test_junit_leaves_controls_out() -> None:
     """Only selected cells are cases."""
     cells = tuple(replace(c, selected=c.source == "c1") for c in healthy().cells)
     assert _parse(replace(healthy(), cells=cells)).get("tests") == "11"
+
+
+def test_junit_says_how_much_was_asked() -> None:
+    """Part of a site is told as a part in each suite; all of it needs no word."""
+    covered = CoverageRecord("sample=3", "2026-11-25", 112, 9_900)
+    suites = _suites(replace(healthy(), coverage=covered))
+    for suite in suites:
+        found = {p.get("name"): p.get("value") for p in suite.findall("./properties/property")}
+        assert found == {
+            "coverage": "sample=3 (day 2026-11-25): 112 of 9,900 cells; the rest was not asked"
+        }
+    assert len(suites) == 2
+    assert not any(suite.findall("./properties") for suite in _suites(healthy()))
+
+
+def _suites(run: Run) -> list[ET.Element]:
+    return _parse(run).findall("testsuite")
 
 
 def test_junit_survives_hostile_text() -> None:

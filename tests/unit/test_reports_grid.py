@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
 import pytest
 
+from matrix.expected import expected_lines
 from matrix.grid import EXPECTED_MARKS, Heading, Mark, columns_of, draw, legend, plain, shorten
-from matrix.record import Run, dump, load
+from matrix.plan import plan
+from matrix.probes import Expected
+from matrix.record import CoverageRecord, Run, dump, load
+from matrix.site import read_site
 from reports.axes import matrix_of
 from reports.findings import answer, blocked, findings, headline
 from reports.grid import matrix_lines, scenarios_of, summary_lines
@@ -75,7 +80,7 @@ def test_a_hidden_failure_shows_when_hosts_are_merged(monkeypatch: pytest.Monkey
     """Where a host's containers are drawn as one, the worst of their cells is what is drawn."""
     monkeypatch.setattr("reports.grid.MOST_ROWS", 20)
     run = healthy(big_site(30))
-    assert len(matrix_lines(run, "bridge")) < 40
+    assert len(matrix_lines(run, "bridge")) < 50
     assert "X" not in "".join(matrix_lines(run, "bridge")[2:])
     name = "production-web-frontend-0"
     broken = spoiled(run, f"bridge:{name}05:{name}06:address", "FAIL")
@@ -204,6 +209,15 @@ def test_the_grid_draws_expectations_as_well() -> None:
     assert max(map(len, legend(long, width=60))) <= 60
 
 
+def test_a_record_from_before_coverage_is_read() -> None:
+    """A run of a version that knew no coverage loads, and claims nothing."""
+    found = json.loads(dump(healthy()))
+    del found["coverage"]
+    assert load(json.dumps(found).encode()) == healthy()
+    covered = replace(healthy(), coverage=CoverageRecord("pairs", "2026-11-25", 52, 112))
+    assert load(dump(covered)) == covered
+
+
 def test_the_record_survives_its_file() -> None:
     """A sample run is a run of the schema: what is dumped is what is loaded."""
     run = every_verdict()
@@ -246,3 +260,85 @@ def test_what_is_cut_off_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told >= 1
     more = next(line for line in lines if "more lines" in line)
     assert re.fullmatch(r"\.\.\. and [1-9]\d* more lines: see report\.html", more)
+
+
+def sampled(run: Run, *, of: str = "production-web-frontend-00") -> Run:
+    """The run with a part of its cells, as a night of a large site leaves it."""
+    cells = tuple(c for c in run.cells if c.target.startswith(of) or c.by == "name")
+    cells = tuple(replace(c, selected=c.by != "name") for c in cells)
+    chosen = sum(c.selected for c in cells)
+    coverage = CoverageRecord("sample=9", "2026-11-25", chosen, len(run.cells))
+    return replace(run, cells=cells, coverage=coverage)
+
+
+def test_a_part_is_never_shown_as_the_whole() -> None:
+    """Coverage stands in the summary: how many of how many, on which day, and the controls."""
+    run = sampled(healthy(big_site(30)))
+    chosen, controls = (sum(c.selected is which for c in run.cells) for which in (True, False))
+    assert summary_lines(run)[1] == (
+        f"coverage: sample=9 (day 2026-11-25): {chosen} of 2,086 cells; the rest was not asked, "
+        f"but for {controls} controls"
+    )
+    again = replace(run, cells=tuple(c for c in run.cells if c.selected)[:7])
+    assert "cells, 7 of them selected; the rest was not asked" in summary_lines(again)[1]
+    assert not any("coverage" in line for line in summary_lines(healthy(big_site(30))))
+
+
+def test_a_small_site_may_be_asked_whole_by_a_sample() -> None:
+    """Where a sample is everything, nothing is said to be left out."""
+    run = replace(healthy(), coverage=CoverageRecord("sample=9", "2026-11-25", 112, 112))
+    assert summary_lines(run)[1] == "coverage: sample=9 (day 2026-11-25): all 112 cells"
+
+
+def test_hostile_coverage_reaches_no_terminal() -> None:
+    """A record may come from anywhere: its words are shown, not obeyed."""
+    run = replace(healthy(), coverage=CoverageRecord(HOSTILE, HOSTILE, 1, 112))
+    assert all(line.isprintable() for line in summary_lines(run))
+
+
+def test_columns_stand_like_rows_where_only_some_were_asked() -> None:
+    """The first source asks only the last target; columns still go by the order of the site."""
+    run = healthy()
+    some = [c for c in run.cells if c.scenario == "bridge" and c.by == "address"]
+    some = [c for c in some if c.source != "c1" or c.target == "c2"]
+    matrix = matrix_of(replace(run, cells=tuple(some)), "bridge")
+    rows, columns = ([h.key for h in headings] for headings in (matrix.rows, matrix.columns))
+    assert rows == ["c1", "c2", "dev-master-01", "c3", "c4", "dev-node-01"]
+    assert columns == ["gateway", *rows]
+
+
+def test_what_is_merged_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Host by host: every cell is in a count by kind, whatever the grid does not show."""
+    monkeypatch.setattr("reports.grid.MOST_ROWS", 20)
+    run = healthy(big_site(30))
+    lines = matrix_lines(spoiled(run, run.cells[1].id, "FAIL"), "bridge")
+    assert lines[1] == "  2,086 cells in 84 groups; each mark is the worst of its group"
+    counted = [
+        int(n.replace(",", "")) for n in re.findall(r"([\d,]+) [A-Z]{4,}", "".join(lines[2:12]))
+    ]
+    assert sum(counted) == len(run.cells)
+    assert sum("1 FAIL" in line for line in lines) == 1
+
+
+def test_too_many_hosts_for_a_screen_are_counted_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where even host by host is too much, what is shown are the counts by kind."""
+    monkeypatch.setattr("reports.grid.MOST_ROWS", 7)
+    lines = matrix_lines(healthy(big_site(30)), "bridge")
+    assert lines[-1] == "  8 rows are too many for a screen: see report.html"
+    assert any(line.split() == "own host by address 30 BLOCKED".split() for line in lines)  # noqa: SIM905
+
+
+def test_a_large_dry_run_is_drawn_host_by_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The expected matrix, too; a mark that stands for different expectations says so."""
+    topology = read_site(big_site(30), name="big.toml")
+    cells = plan(topology)
+    whole = expected_lines(topology, cells)
+    monkeypatch.setattr("matrix.expected.MOST_ROWS", 20)
+    lines = expected_lines(topology, cells)
+    assert len(lines) < 50 < len(whole)
+    assert max(map(len, lines)) <= 100
+    assert not any("*" in line for line in lines)
+    odd = replace(cells[1], expectation=replace(cells[1].expectation, expected=Expected.SILENCE))
+    lines = expected_lines(topology, (cells[0], odd, *cells[2:]))
+    assert "  * differs from cell to cell" in lines
+    assert sum("*" in line for line in lines) == 2

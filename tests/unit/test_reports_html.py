@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from matrix.record import CellRecord, Run, dump, load
+from matrix.record import CellRecord, CoverageRecord, Run, dump, load
 from reports.findings import blocked
 from reports.html import html
 from tests.unit.sample_run import HOSTILE, SCRIPT, big_site, every_verdict, healthy, spoiled
@@ -233,6 +233,56 @@ def test_2500_cells_can_be_mailed() -> None:
     data = html(run)
     assert len(data) < 2_000_000
     assert data.count(b"64 bytes from") == 1
+
+
+@pytest.fixture
+def huge(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """What counts as huge is made small, so that a page of 500 cells is one."""
+    monkeypatch.setattr("reports.evidence.HUGE", 500)
+    monkeypatch.setattr("reports.evidence.MOST_EVIDENCE", 40)
+    monkeypatch.setattr("reports.html.MOST_ROWS", 10)
+    run = healthy(big_site(14))
+    for cell in [c for c in run.cells if c.relation == "sibling"][:60]:
+        run = spoiled(run, cell.id, "FAIL", reason="lost on the way")
+    return spoiled(run, run.cells[0].id, "LEAK", reason="one that is easily missed")
+
+
+def test_a_huge_page_has_evidence_of_every_finding(huge: Run) -> None:
+    """What is wrong is there, up to a number; of each finding something; the rest is counted."""
+    page = Page(html(huge))
+    assert not page.wrong
+    assert not page.open
+    ids = Counter(page.values("id"))
+    assert max(ids.values()) == 1
+    assert {link.removeprefix("#") for link in page.values("href")} <= set(ids)
+    text = page.words()
+    # 40 cells: the LEAK, and 39 of the 60 FAIL.
+    assert sum(tag == "details" and a.get("class") == "ev" for tag, a in page.tags) == 40
+    assert "and 21 more in run.json" in text
+    assert f"{len(huge.cells) - 40} cells are left out" in text
+    assert huge.cells[0].id in text
+
+
+def test_a_huge_page_draws_host_by_host(huge: Run) -> None:
+    """A place of the matrix says how many of which verdict it stands for."""
+    text = Page(html(huge)).words()
+    assert "Drawn host by host" in text
+    one = r"\d+ (?:PASS|BLOCKED|FAIL|LEAK)"
+    places = re.findall(rf"([X!+-])({one}(?:, {one})*)", text)
+    shown = sum(int(n) for _, words in places for n in re.findall(r"\d+", words))
+    assert shown == len(huge.cells)
+    loud = {mark for mark, words in places if "FAIL" in words or "LEAK" in words}
+    assert loud == {"X", "!"}
+    assert not {mark for mark, words in places if re.fullmatch(r"\d+ PASS", words)} - {"+"}
+    assert "Drawn host by host" not in Page(html(healthy())).words()
+
+
+def test_a_page_says_how_much_was_asked() -> None:
+    """Part of a site is not shown as all of it."""
+    covered = CoverageRecord("pairs", "2026-11-25", 112, 9_900)
+    text = Page(html(replace(healthy(), coverage=covered, cells_in_plan=9_900))).words()
+    line = "coverage: pairs (day 2026-11-25): 112 of 9,900 cells; the rest was not asked."
+    assert line in text
 
 
 def test_the_answer_names_every_blocked_cell() -> None:
