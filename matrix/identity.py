@@ -3,9 +3,10 @@
 Proofs, strongest first:
 1. *Both ends*: the request carries the run's nonce, and the target's own namespace saw it arrive.
    A reply whose request never arrived there was made by somebody else.
-2. *MAC address*: the neighbour entry at the source names the machine that took the frame. Every
-   MAC of a host counts as its own. For a gateway, which is not ours, there must be one MAC, the
-   same from every observer, and none of ours.
+2. *MAC address*: the neighbour entry at the source names the machine that took the frame, and the
+   reply's own frame the one that sent it back. Every MAC of a host counts as its own. For a
+   gateway, which is not ours, there must be one neighbour MAC, the same from every observer, and
+   none of ours. (Its replies may come from another: a VRRP router answers ARP with a virtual one.)
 3. *TTL*: a Linux container on the same segment answers with 64. A 255 there is a router, a BSD
    stack or a hypervisor's network (QEMU slirp, VirtualBox NAT) that answered in its stead.
 4. *Duplicates*: two replies to one request are two answerers; so are two MAC addresses that answer
@@ -93,7 +94,7 @@ def _wrong_replier(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
     if len(seen.ttls) > 1:
         found = ", ".join(str(ttl) for ttl in seen.ttls)
         return f"replies with different TTLs ({found}): more than one machine answers, or two paths"
-    if wrong := _wrong_mac(cell, seen, witnesses):
+    if wrong := _wrong_mac(cell, seen, witnesses) or _wrong_sender(cell, seen, witnesses):
         return wrong
     expected = cell.expectation.ttl
     if seen.request_seen is Seen.NOT_OURS and expected is not None:
@@ -125,6 +126,21 @@ def _wrong_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
     return (
         f"{seen.address} is answered by MAC {mac}, which is {owner or 'none of ours'}; "
         f"{cell.target.name} has {', '.join(sorted(right))}"
+    )
+
+
+def _wrong_sender(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
+    """Words for replies whose frames were sent by somebody else than the target."""
+    if cell.relation is Relation.ITSELF:
+        return ""
+    right = _own(cell, witnesses)
+    wrong = [mac for mac in seen.reply_macs if right and mac.lower() not in right]
+    if not wrong:
+        return ""
+    owners = " and ".join(f"{m} ({witnesses.owners.get(m.lower(), 'none of ours')})" for m in wrong)
+    return (
+        f"replies in the name of {seen.address} were sent by {owners}; {cell.target.name} has "
+        f"{', '.join(sorted(right))}"
     )
 
 

@@ -122,7 +122,8 @@ class Observation:
     ``address`` is the one really probed ("" where a name did not resolve). ``rtts_ms`` has one
     entry for each reply, in milliseconds. ``ttls`` and ``repliers`` are the distinct ones seen.
     ``requests_seen`` counts the requests that arrived in the target's namespace. ``rivals`` are the
-    MAC addresses that answered ARP for the address, where it was more than one. ``error`` is
+    MAC addresses that answered ARP for the address, where it was more than one; ``reply_macs``
+    those that the echo replies were sent from, where somebody saw it. ``error`` is
     the foreign side's own words (an ICMP error, a ping's text). ``raw`` is evidence as it came.
     """
 
@@ -142,6 +143,7 @@ class Observation:
     raw: str = ""
     command: str = ""
     rivals: tuple[str, ...] = ()
+    reply_macs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

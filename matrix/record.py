@@ -90,6 +90,7 @@ class ObservedRecord:
     raw: str
     command: str
     rivals: tuple[str, ...] = ()
+    reply_macs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

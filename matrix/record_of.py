@@ -112,4 +112,5 @@ def _observed(seen: Observation) -> ObservedRecord:
         raw=seen.raw,
         command=seen.command,
         rivals=seen.rivals,
+        reply_macs=seen.reply_macs,
     )
