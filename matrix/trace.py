@@ -118,9 +118,9 @@ def _worth_telling(story: Story) -> Iterator[Step]:
         yield story.arp
     if told or (not asked and story.arp.arrived):
         yield story.arp_reply
-    if asked or told or not arp:
+    if asked or not arp or (told and story.arp_reply.arrived):
         yield story.echo
-    if asked and not replied and story.asks_back.last >= 0:
+    if story.echo.arrived and not replied and story.asks_back.last >= 0:
         yield story.asks_back
         yield story.told_back
     if replied or story.echo.arrived:
