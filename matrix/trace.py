@@ -62,7 +62,7 @@ def trace(
     return Trace(
         words=words(story),
         steps=tuple(_worth_telling(story)),
-        sent=story.echo.legs[0].seen or 0,
+        sent=story.echo.most,
         answered=len({s.says.attempt for s in at_home}),
         reply_macs=tuple(sorted({s.mac_from for s in at_home}))[:MOST_MACS],
     )

@@ -87,7 +87,7 @@ def _exchange(story: Story, asked: Step, answer: Step) -> Iterator[str]:
             yield from _asked_back(story, answer)
         else:
             yield f"{many} {_passed(asked.legs[asked.last])}, and no {what} came back to {last}"
-    elif answer.first > 0 and answer.legs[0].seen == 0:
+    elif answer.first > 0 and answer.legs[0].seen == 0 and story.cell.relation not in _LOCAL:
         yield f"{_first_seen(answer)}, though none left {leg_name(answer.legs[0])}"
         if vanished := _vanished(answer, story):
             yield vanished
@@ -100,9 +100,9 @@ def _exchange(story: Story, asked: Step, answer: Step) -> Iterator[str]:
 
 
 def _came_through(story: Story) -> Iterator[str]:
-    sent, answered = story.echo.legs[0].seen, story.echo_reply.legs[-1].seen
-    if sent is None or answered is None:
-        yield "echo requests were answered; not every station of their way was watched"
+    sent, answered = story.echo.most, story.echo_reply.legs[-1].seen
+    if answered is None:
+        yield f"{_first_seen(story.echo_reply)}; nobody watched at {story.echo.legs[0].who}"
     elif answered >= sent:
         yield f"asked again with witnesses, {answered} of {sent} echo requests were answered"
     else:

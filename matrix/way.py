@@ -73,6 +73,11 @@ class Step:
         return max((i for i, leg in enumerate(self.legs) if leg.seen), default=-1)
 
     @property
+    def most(self) -> int:
+        """How many were seen where most were."""
+        return max((leg.seen or 0 for leg in self.legs), default=0)
+
+    @property
     def lost_at(self) -> int:
         """The watched leg that it should have come to next; -1 where it was lost at none."""
         if self.last < 0:
