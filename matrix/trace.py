@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from matrix.packet import Kind, Place, Sighting
 from matrix.probes import Cell
 from matrix.trace_words import ASKS_BACK, TOLD_BACK, Story, words
-from matrix.way import OUT, Leg, Station, Step, Trace, back
+from matrix.way import OUT, Leg, Passage, Station, Trace, back
 
 MOST_MACS = 4
 """Most Ethernet address pairs kept of a leg: evidence, bounded."""
@@ -40,36 +40,36 @@ def trace(
     there, back_again = stations, back(stations)
     seen: dict[str, list[Sighting]] = {}
     for sighting in sightings:
-        if name := _step_of(sighting, number, source, target):
+        if name := _passage_of(sighting, number, source, target):
             seen.setdefault(name, []).append(sighting)
 
-    def step(name: str, way: tuple[Station, ...]) -> Step:
-        return Step(name, way is back_again, tuple(_legs(way, seen.get(name, []), watched)))
+    def passage(name: str, way: tuple[Station, ...]) -> Passage:
+        return Passage(name, way is back_again, tuple(_legs(way, seen.get(name, []), watched)))
 
     story = Story(
         cell=cell,
         stations=stations,
-        arp=step(Kind.ARP_REQUEST, there),
-        arp_reply=step(Kind.ARP_REPLY, back_again),
-        echo=step(Kind.ECHO_REQUEST, there),
-        echo_reply=step(Kind.ECHO_REPLY, back_again),
-        asks_back=step(ASKS_BACK, back_again),
-        told_back=step(TOLD_BACK, there),
+        arp=passage(Kind.ARP_REQUEST, there),
+        arp_reply=passage(Kind.ARP_REPLY, back_again),
+        echo=passage(Kind.ECHO_REQUEST, there),
+        echo_reply=passage(Kind.ECHO_REPLY, back_again),
+        asks_back=passage(ASKS_BACK, back_again),
+        told_back=passage(TOLD_BACK, there),
         sightings=seen,
         owners=owners,
     )
     at_home = [s for s in seen.get(Kind.ECHO_REPLY, []) if _is_at(s, back_again[-1])]
     return Trace(
         words=words(story),
-        steps=tuple(_worth_telling(story)),
+        passages=tuple(_worth_telling(story)),
         sent=story.echo.most,
         answered=len({s.says.attempt for s in at_home}),
         reply_macs=tuple(sorted({s.mac_from for s in at_home}))[:MOST_MACS],
     )
 
 
-def _step_of(sighting: Sighting, number: int, source: str, target: str) -> str:
-    """Which step of the cell the frame is; "" where it is none of its frames."""
+def _passage_of(sighting: Sighting, number: int, source: str, target: str) -> str:
+    """Which passage of the cell the frame is; "" where it is none of its frames."""
     says = sighting.says
     if says.number is not None:
         return says.kind if says.number == number else ""
@@ -110,8 +110,8 @@ def _is_at(sighting: Sighting, station: Station) -> bool:
     return sighting.place == station.place and sighting.outgoing is (station.direction == OUT)
 
 
-def _worth_telling(story: Story) -> Iterator[Step]:
-    """The steps that say something: what was seen, and what should have come next and did not."""
+def _worth_telling(story: Story) -> Iterator[Passage]:
+    """The passages that say something: what was seen, and what should have come next and did not."""
     asked, replied = story.echo.last >= 0, story.echo_reply.last >= 0
     arp, told = story.arp.last >= 0, story.arp_reply.last >= 0
     if arp or not asked:

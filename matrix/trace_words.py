@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from matrix.packet import Kind, Sighting
 from matrix.probes import Cell, Relation
-from matrix.way import IN, OUT, Leg, Station, Step
+from matrix.way import IN, OUT, Leg, Passage, Station
 
 ASKS_BACK, TOLD_BACK = "ARP request of the target", "ARP reply to the target"
 MOST_WORDS = 5
@@ -30,16 +30,16 @@ _LOCAL = (Relation.OWN_HOST, Relation.OWN_CONTAINER)
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that was seen of one cell, by step. ``sightings`` are its frames, by name of the step."""
+    """All that was seen of one cell, by passage. ``sightings`` are its frames, by name of the passage."""
 
     cell: Cell
     stations: tuple[Station, ...]
-    arp: Step
-    arp_reply: Step
-    echo: Step
-    echo_reply: Step
-    asks_back: Step
-    told_back: Step
+    arp: Passage
+    arp_reply: Passage
+    echo: Passage
+    echo_reply: Passage
+    asks_back: Passage
+    told_back: Passage
     sightings: Mapping[str, list[Sighting]]
     owners: Mapping[str, str]
 
@@ -72,7 +72,7 @@ def _main(story: Story) -> Iterator[str]:
         yield f"nothing left {source}: neither an ARP request nor an echo request"
 
 
-def _exchange(story: Story, asked: Step, answer: Step) -> Iterator[str]:
+def _exchange(story: Story, asked: Passage, answer: Passage) -> Iterator[str]:
     """Where a request or its answer was lost, or that it all came through."""
     many, what = _many(asked, story), str(answer.kind)
     if vanished := _vanished(asked, story):
@@ -121,13 +121,13 @@ def _came_through(story: Story) -> Iterator[str]:
 
 def _thinned(story: Story) -> Iterator[str]:
     """Where some of the frames were lost and others were not."""
-    for step in (story.echo, story.echo_reply):
-        watched = [leg for leg in step.legs if leg.seen is not None]
+    for passage in (story.echo, story.echo_reply):
+        watched = [leg for leg in passage.legs if leg.seen is not None]
         for one, two in pairwise(watched):
             lost = (one.seen or 0) - (two.seen or 0)
             if lost > 0 and two.seen:
                 yield (
-                    f"{lost} of {one.seen} {_MANY[step.kind]} were lost between "
+                    f"{lost} of {one.seen} {_MANY[passage.kind]} were lost between "
                     f"{leg_name(one)} and {leg_name(two)}"
                 )
     arrived, left = story.echo.legs[-1].seen, story.echo_reply.legs[0].seen
@@ -135,25 +135,25 @@ def _thinned(story: Story) -> Iterator[str]:
         yield f"{story.cell.target.name} answered {left} of the {arrived} that arrived there"
 
 
-def _vanished(step: Step, story: Story) -> str:
+def _vanished(passage: Passage, story: Story) -> str:
     """Behind which station the frames were not seen any more; "" where they came to the end."""
-    if step.lost_at < 0:
+    if passage.lost_at < 0:
         return ""
-    last, missed = step.legs[step.last], step.legs[step.lost_at]
-    said = f"{_many(step, story)} {_passed(last)}, "
+    last, missed = passage.legs[passage.last], passage.legs[passage.lost_at]
+    said = f"{_many(passage, story)} {_passed(last)}, "
     if (last.host, last.link) == (missed.host, missed.link):
         return f"{said}and nothing sent them back"
     said += "never arrived at " if missed.direction == IN else "never went out by "
     said += leg_name(missed)
-    if unwatched := [leg_name(leg) for leg in step.legs[step.last + 1 : step.lost_at]]:
+    if unwatched := [leg_name(leg) for leg in passage.legs[passage.last + 1 : passage.lost_at]]:
         said += f" (nobody watched at {' and '.join(unwatched)})"
     return said
 
 
-def _many(step: Step, story: Story) -> str:
-    if step.kind == Kind.ARP_REQUEST:
+def _many(passage: Passage, story: Story) -> str:
+    if passage.kind == Kind.ARP_REQUEST:
         return f"ARP requests for {story.cell.target.address}"
-    return _MANY[step.kind]
+    return _MANY[passage.kind]
 
 
 def _passed(leg: Leg) -> str:
@@ -163,13 +163,13 @@ def _passed(leg: Leg) -> str:
     return said if plain or not leg.tags else f"{said} {tag_words(leg.tags)}"
 
 
-def _first_seen(answer: Step) -> str:
+def _first_seen(answer: Passage) -> str:
     first = answer.legs[answer.first]
     macs = ", ".join(sorted({pair.partition(" ")[0] for pair in first.macs}))
     return f"{_MANY[answer.kind]} {_passed(first)}, from MAC {macs}"
 
 
-def _asked_back(story: Story, answer: Step) -> Iterator[str]:
+def _asked_back(story: Story, answer: Passage) -> Iterator[str]:
     """The target could not answer: it asked in vain whose the source's address is."""
     if answer is story.echo_reply and story.asks_back.last >= 0:
         lost = _vanished(story.asks_back, story) or _vanished(story.told_back, story)
@@ -178,12 +178,12 @@ def _asked_back(story: Story, answer: Step) -> Iterator[str]:
 
 
 def _wrong_tags(story: Story) -> Iterator[str]:
-    """The first station of each step where frames had another tag than they should."""
-    for step in (story.arp, story.echo, story.arp_reply, story.echo_reply):
-        for leg in step.legs:
+    """The first station of each passage where frames had another tag than they should."""
+    for passage in (story.arp, story.echo, story.arp_reply, story.echo_reply):
+        for leg in passage.legs:
             if leg.seen and leg.tags != (leg.vlan,):
                 yield (
-                    f"{_MANY[step.kind]} {_passed(leg)}"
+                    f"{_MANY[passage.kind]} {_passed(leg)}"
                     f"{' untagged' if leg.tags == (None,) and leg.vlan is None else ''}, "
                     f"where {tag_words((leg.vlan,))} is right"
                 )
@@ -196,8 +196,8 @@ def _wrong_macs(story: Story) -> Iterator[str]:
     right = {mac for mac, name in story.owners.items() if name == target}
     home = story.stations[0].place
 
-    def at_home(step: str, *, outgoing: bool) -> list[Sighting]:
-        found = story.sightings.get(step, [])
+    def at_home(passage: str, *, outgoing: bool) -> list[Sighting]:
+        found = story.sightings.get(passage, [])
         return [s for s in found if s.place == home and s.outgoing is outgoing]
 
     claims = sorted({s.says.claimed for s in at_home(Kind.ARP_REPLY, outgoing=False)})
@@ -227,9 +227,9 @@ def _others(story: Story) -> Iterator[str]:
         requests = story.sightings.get(Kind.ECHO_REQUEST, [])
         if any(s.place == wire.place and not s.outgoing for s in requests) and wire.place:
             yield f"echo requests came back in at {wire.who}'s {wire.place.link}"
-    for step in (story.echo, story.echo_reply):
-        end = step.legs[-1]
+    for passage in (story.echo, story.echo_reply):
+        end = passage.legs[-1]
         if end.seen and end.frames > end.seen:
             yield (
-                f"{end.frames} {_MANY[step.kind]} arrived at {leg_name(end)}, copies of {end.seen}"
+                f"{end.frames} {_MANY[passage.kind]} arrived at {leg_name(end)}, copies of {end.seen}"
             )

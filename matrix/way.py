@@ -36,7 +36,7 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What was seen at one station of one step.
+    """What was seen at one station of one passage.
 
     ``seen`` counts the distinct requests or replies (for ARP: the frames), and is None where nobody
     watched; ``frames`` counts all, copies too. ``tags`` are the VLAN ids it had there (None:
@@ -55,7 +55,7 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Passage:
     """One kind of frame on its way, there or ``back``: legs in the order in which it passes them."""
 
     kind: str
@@ -100,7 +100,7 @@ class Trace:
     """
 
     words: tuple[str, ...]
-    steps: tuple[Step, ...]
+    passages: tuple[Passage, ...]
     sent: int
     answered: int
     reply_macs: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from matrix.record import CellRecord
-from matrix.way import Leg, Step, Trace
+from matrix.way import Leg, Passage, Trace
 
 SEEN, FEWER, GONE, DARK, UNWATCHED = "seen", "fewer", "gone", "dark", "unwatched"
 SYMBOLS = {
@@ -61,11 +61,12 @@ class Picture:
 def picture(cell: CellRecord) -> Picture | None:
     """The picture of a cell that was asked again; None where there is nothing to draw."""
     trace: Trace | None = cell.trace
-    there = next((s for s in trace.steps if not s.back), None) if trace else None
+    there = next((s for s in trace.passages if not s.back), None) if trace else None
     if trace is None or there is None:
         return None
     return Picture(
-        tuple((leg.who, leg.link) for leg in there.legs), tuple(_row(step) for step in trace.steps)
+        tuple((leg.who, leg.link) for leg in there.legs),
+        tuple(_row(passage) for passage in trace.passages),
     )
 
 
@@ -74,16 +75,16 @@ def way_words(cell: CellRecord) -> tuple[str, ...]:
     return cell.trace.words if cell.trace else ()
 
 
-def _row(step: Step) -> Row:
-    gone = step.lost_at
-    if step.last < 0:
-        gone = next((i for i, leg in enumerate(step.legs) if leg.seen is not None), -1)
+def _row(passage: Passage) -> Row:
+    gone = passage.lost_at
+    if passage.last < 0:
+        gone = next((i for i, leg in enumerate(passage.legs) if leg.seen is not None), -1)
     spots: list[Spot] = []
     most = 0
-    for place, leg in enumerate(step.legs):
+    for place, leg in enumerate(passage.legs):
         spots.append(_spot(leg, most, gone=place == gone))
         most = max(most, leg.seen or 0)
-    return Row(step.kind, step.back, tuple(reversed(spots)) if step.back else tuple(spots))
+    return Row(passage.kind, passage.back, tuple(reversed(spots)) if passage.back else tuple(spots))
 
 
 def _spot(leg: Leg, most: int, *, gone: bool) -> Spot:

@@ -138,10 +138,10 @@ def test_all_came_through() -> None:
     found = told(TAGGED, seen)
     assert found.words == ("asked again with witnesses, 3 of 3 echo requests were answered",)
     assert (found.sent, found.answered, found.reply_macs) == (3, 3, (MAC["c7"],))
-    assert [s.kind for s in found.steps] == [
+    assert [s.kind for s in found.passages] == [
         "ARP request", "ARP reply", "echo request", "echo reply",
     ]  # fmt: skip
-    assert [leg.tags for leg in found.steps[2].legs[1:4]] == [(None,), (200,), (200,)]
+    assert [leg.tags for leg in found.passages[2].legs[1:4]] == [(None,), (200,), (200,)]
 
 
 LOST = [
@@ -270,7 +270,7 @@ def test_where_nobody_watched_nothing_is_lost() -> None:
             "(nobody watched at dev-node-01's enp0s5)"
         ),
     )
-    assert [leg.seen for leg in found.steps[0].legs] == [3, 3, None, 0]
+    assert [leg.seen for leg in found.passages[0].legs] == [3, 3, None, 0]
     everywhere = [s.place for s in stations(CELLS[REMOTE]) if s.place]
     words = told(REMOTE, [], unwatched=everywhere).words
     assert words == ("nobody watched at c1's eth0, and nothing was seen further on",)
@@ -323,7 +323,7 @@ def test_a_target_that_cannot_answer_for_want_of_arp() -> None:
             "never arrived at dev-master-01's enp0s5"
         ),
     )
-    assert "ARP request of the target" in [s.kind for s in found.steps]
+    assert "ARP request of the target" in [s.kind for s in found.passages]
 
 
 def test_a_gateway_is_watched_from_this_side_only() -> None:
@@ -376,7 +376,7 @@ def test_any_sightings_make_some_words(data: st.DataObject) -> None:
     found = told(cell_id, seen, unwatched=blind)
     assert 1 <= len(found.words) <= 5
     assert all(found.words)
-    assert found.steps
+    assert found.passages
     assert found.answered <= 2
 
 
