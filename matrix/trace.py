@@ -33,7 +33,7 @@ def trace(
         number: the cell's number in that batch: its echoes carry it.
         stations: its way (``matrix.way.way``).
         sightings: all of the batch, of any cell.
-        watched: where somebody listened.
+        watched: where somebody listened all the time, so that not seen means not passed.
         owners: whose a MAC address is, by MAC address; none for a gateway, which is not ours.
     """
     source, target = str(cell.source.address), str(cell.target.address)
@@ -98,7 +98,7 @@ def _legs(
             host=place.host,
             link=place.link,
             direction=station.direction,
-            seen=count if place in watched else None,
+            seen=count if count or place in watched else None,
             frames=len(here),
             tags=tuple(sorted({s.vlan for s in here}, key=lambda tag: tag or 0)),
             macs=tuple(sorted({f"{s.mac_from} > {s.mac_to}" for s in here}))[:MOST_MACS],

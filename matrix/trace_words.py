@@ -78,7 +78,7 @@ def _exchange(story: Story, asked: Passage, answer: Passage) -> Iterator[str]:
     if vanished := _vanished(asked, story):
         yield vanished
         if answer.last >= 0:
-            yield f"yet {_MANY[answer.kind]} came: {_first_seen(answer)}"
+            yield f"yet {_first_seen(answer)}"
     elif answer.last < 0:
         end = asked.legs[-1]
         last = leg_name(asked.legs[asked.last])

@@ -96,13 +96,14 @@ def test_witnesses_are_bounded_never_promiscuous_and_gone_afterwards(lab: Lab) -
     (few, few_frames), (all_of_it, frames) = (capture.stop() for capture in captures)
     assert look() == before
     # An ARP request and its reply; the ping is not ours.
-    assert (all_of_it["frames"], all_of_it["left_out"]) == (2, 0)
+    assert (all_of_it["frames"], all_of_it["left_out"], all_of_it["expired"]) == (2, 0, False)
     assert (few["frames"], few["left_out"]) == (1, 1)
     assert len(frames) == 2 * len(few_frames)
     late = Capture({**job, "frames": 9, "seconds": 0})
     late._thread.join(timeout=30)  # nobody has told it to stop
     assert look() == before
-    assert late.stop()[0]["frames"] == 0
+    head, _ = late.stop()
+    assert (head["frames"], head["expired"]) == (0, True)
 
 
 def test_frames_of_a_vlan_that_one_switch_port_does_not_let_out(lab: Lab, matrix: Matrix) -> None:

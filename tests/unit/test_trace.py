@@ -200,7 +200,7 @@ def test_an_impostor_s_reply_is_told_with_its_mac() -> None:
     found = told(REMOTE, seen)
     assert found.words[0].endswith("enp0s5, never arrived at dev-node-01's enp0s5")
     assert found.words[1] == (
-        f"yet echo replies came: echo replies arrived at dev-master-01's enp0s5, from MAC {STRANGER}"
+        f"yet echo replies arrived at dev-master-01's enp0s5, from MAC {STRANGER}"
     )
     assert f"echo replies came from {STRANGER} (none of ours), not from c3 alone" in found.words
     assert found.reply_macs == (STRANGER,)
@@ -271,6 +271,9 @@ def test_where_nobody_watched_nothing_is_lost() -> None:
         ),
     )
     assert [leg.seen for leg in found.passages[0].legs] == [3, 3, None, 0]
+    # Who has lost frames can say what passed there, but not what did not.
+    found = told(REMOTE, passing(REMOTE, Kind.ECHO_REQUEST, 3), unwatched=[blind])
+    assert [leg.seen for leg in found.passages[0].legs] == [3, 3, 3, 0]
     everywhere = [s.place for s in stations(CELLS[REMOTE]) if s.place]
     words = told(REMOTE, [], unwatched=everywhere).words
     assert words == ("nobody watched at c1's eth0, and nothing was seen further on",)
