@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from matrix.errors import ConfigError
+from matrix.way import Trace
 
 SCHEMA = "l2matrix-run/1"
 
@@ -99,6 +100,7 @@ class CellRecord:
 
     ``selected`` is False for a cell that ran only as a control of selected ones. ``observed`` is
     None where the probe did not run; ``not_run`` then says why. ``verdict`` is "" until judged.
+    ``trace`` is the way of its frames, where it was asked again with witnesses.
     """
 
     id: str
@@ -124,6 +126,7 @@ class CellRecord:
     controls: tuple[str, ...] = ()
     observed: ObservedRecord | None = None
     not_run: str = ""
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from matrix.probes import Cell, Judgement, NotRun, Observation, Outcome, Resolution
 from matrix.record import CellRecord, HostRecord, ObservedRecord, ScenarioRecord, SiteRecord
 from matrix.topology import Scenario, Topology
+from matrix.way import Trace
 
 
 def site_record(topology: Topology, *, path: str, sha256: str) -> SiteRecord:
@@ -32,6 +33,7 @@ def cell_records(
     selected: frozenset[str],
     outcomes: Mapping[str, Outcome],
     judgements: Mapping[str, Judgement],
+    traces: Mapping[str, Trace],
 ) -> tuple[CellRecord, ...]:
     """The cells, as far as they have come."""
     return tuple(
@@ -40,6 +42,7 @@ def cell_records(
             selected=cell.id in selected,
             outcome=outcomes.get(cell.id),
             judgement=judgements.get(cell.id),
+            trace=traces.get(cell.id),
         )
         for cell in cells
     )
@@ -61,7 +64,12 @@ def _scenario(topology: Topology, scenario: Scenario) -> ScenarioRecord:
 
 
 def _cell(
-    cell: Cell, *, selected: bool, outcome: Outcome | None, judgement: Judgement | None
+    cell: Cell,
+    *,
+    selected: bool,
+    outcome: Outcome | None,
+    judgement: Judgement | None,
+    trace: Trace | None,
 ) -> CellRecord:
     return CellRecord(
         id=cell.id,
@@ -87,6 +95,7 @@ def _cell(
         controls=judgement.controls if judgement else (),
         observed=_observed(outcome) if isinstance(outcome, Observation) else None,
         not_run=outcome.why if isinstance(outcome, NotRun) else "",
+        trace=trace,
     )
 
 

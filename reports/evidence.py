@@ -73,6 +73,8 @@ def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
             yield Line("Asked by", cell.observed.command, "code")
         if full and cell.observed.raw:
             yield Line("As it came", _cut(cell.observed.raw), "raw")
+    if cell.trace is not None:
+        yield Line("Asked again", "; ".join(cell.trace.words))
     if cell.controls:
         yield Line("Controls", "\n".join(cell.controls), "cells")
     if full and cell.remedy:

@@ -40,6 +40,11 @@ class Finding:
     next_command: str
     cells: tuple[CellRecord, ...]
 
+    @property
+    def traced(self) -> CellRecord | None:
+        """The first of the cells that was asked again with witnesses on its way."""
+        return next((cell for cell in self.cells if cell.trace is not None), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Blocked:

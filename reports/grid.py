@@ -16,13 +16,14 @@ from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, ScenarioRecord
 from reports.axes import host_by_host, matrix_of
 from reports.findings import Finding, findings, headline, troubles
-from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of
+from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of, question
 
 MOST_LINES = 400
 """Most lines that the list of cells may take; what is left out is counted and is in the HTML."""
 
 _MOST_WORDS = 400
 _IDS_SHOWN = 4
+_WAY_LINES = 2
 _TOLD_ONCE = 3
 
 
@@ -132,6 +133,12 @@ def _told(finding: Finding, *, colour: bool) -> Iterator[str]:
 def _cause_and_next(finding: Finding, indent: str) -> Iterator[str]:
     if finding.cause:
         yield f"{indent}cause: {plain(finding.cause, _MOST_WORDS)}"
+    if finding.traced is not None and finding.traced.trace is not None:
+        said = [plain(words, _MOST_WORDS) for words in finding.traced.trace.words[:_WAY_LINES]]
+        whose = f"{question(finding.traced)}: " if len(finding.cells) > 1 else ""
+        for label, words in zip(("way:  ", "      "), said, strict=False):
+            yield f"{indent}{label} {whose}{words}"
+            whose = ""
     if finding.next_command:
         yield f"{indent}next:  {plain(finding.next_command, _MOST_WORDS)}"
 

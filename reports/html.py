@@ -42,6 +42,7 @@ from reports.findings import (
 )
 from reports.grid import covered, scenarios_of
 from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, question
+from reports.way import LEGEND, picture
 
 NARROW_FROM = 20
 """A matrix of more columns shows only symbols in its cells, and its names stand upright."""
@@ -117,6 +118,8 @@ def html(run: Run) -> bytes:
         symbol=_symbol,
         tally=_tally,
         question=question,
+        picture=picture,
+        way_legend=LEGEND,
         holds=holds,
         words=_words,
         by_scenario=_by_scenario,

@@ -69,6 +69,7 @@ def _case(cell: CellRecord, run: Run) -> Element:
     lines = [reason]
     lines += [f"cause: {cell.cause}"] if cell.cause else []
     lines += [f"expected: {cell.expected}, because {cell.because}"]
+    lines += [f"way: {words}" for words in cell.trace.words] if cell.trace else []
     lines += [f"next: {cell.next_command}"] if cell.next_command else []
     if cell.observed is not None:
         lines += [text for text in (cell.observed.error, cell.observed.raw) if text]

@@ -23,12 +23,41 @@ from matrix.record import (
 )
 from matrix.site import read_site
 from matrix.topology import Topology
+from matrix.way import Leg, Passage, Trace
 
 SITE = Path(__file__).parents[2] / "sites" / "lab.toml"
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = f"{SCRIPT}\x1b[2J\x00\u202e\ud800&\"'"
 """Markup, a terminal's clear screen, a NUL, a right-to-left override and half a surrogate pair."""
+
+WAY = Trace(
+    words=("echo replies left dev-node-01's enp0s5, never arrived at dev-master-01's enp0s5",),
+    passages=(
+        Passage(
+            "echo request",
+            back=False,
+            legs=(
+                Leg("c1", "dev-master-01", "eth0", "out", 3, 3, (None,)),
+                Leg("dev-master-01", "dev-master-01", "enp0s5", "out", 3, 3, (7,)),
+                Leg("dev-node-01", "dev-node-01", "enp0s5", "in", 2, 2, (None,)),
+                Leg("c3", "dev-node-01", "eth0", "in", 2, 2, (None,)),
+            ),
+        ),
+        Passage(
+            "echo reply",
+            back=True,
+            legs=(
+                Leg("c3", "dev-node-01", "eth0", "out", 2, 2, (None,)),
+                Leg("dev-node-01", "dev-node-01", "enp0s5", "out", None),
+                Leg("dev-master-01", "dev-master-01", "enp0s5", "in", 0),
+                Leg("c1", "dev-master-01", "eth0", "in", 0),
+            ),
+        ),
+    ),
+    sent=3,
+    answered=0,
+)
 
 
 @cache
@@ -73,7 +102,7 @@ def spoiled(run: Run, cell_id: str, verdict: str, **changes: Any) -> Run:
 def every_verdict() -> Run:
     """All seven verdicts in one run."""
     run = healthy()
-    run = spoiled(run, "bridge:c1:c3:address", Verdict.FAIL, cause="the cable")
+    run = spoiled(run, "bridge:c1:c3:address", Verdict.FAIL, cause="the cable", trace=WAY)
     run = spoiled(run, "bridge:c1:dev-master-01:address", Verdict.LEAK)
     run = spoiled(run, "bridge:c2:c3:address", Verdict.IMPOSTOR)
     run = spoiled(run, "bridge:c2:c4:address", Verdict.FLAPPING)
