@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.lab import programs
 from fixtures.lab.faults import CATALOGUE, Fault, places
 from fixtures.lab.faults.catalogue import find, page
 from fixtures.lab.faults.fault import OPTIONS, choices
 from fixtures.lab.programs import FAULT_PACKAGES, PACKAGES
-from matrix.errors import ConfigError
+from matrix.errors import ConfigError, WorldError
 
 ROOT = Path(__file__).parents[2]
 EACH = pytest.mark.parametrize("fault", CATALOGUE.values(), ids=lambda f: f.name)
@@ -51,6 +52,13 @@ def test_every_step_can_be_taken_back(fault: Fault) -> None:
 def test_every_program_has_a_package(fault: Fault) -> None:
     """Where a program is missing, the message names what to install."""
     assert set(fault.programs()) <= {*PACKAGES, *FAULT_PACKAGES}
+
+
+def test_a_missing_program_is_named_with_its_package(tmp_path: Path) -> None:
+    """The lab itself needs no nft, so no check at its start names it."""
+    with pytest.raises(WorldError) as caught:
+        programs.find("nft", str(tmp_path))
+    assert str(caught.value) == "the lab needs the program 'nft'\n  -> apt install nftables"
 
 
 @EACH
