@@ -20,7 +20,9 @@ EVERYWHERE = {
     ]
 }
 
-LAB_PROGRAMS = "dockerd docker sshd ssh ssh-keygen busybox ip ping unshare nsenter mount newuidmap"
+LAB_PROGRAMS = (
+    "dockerd docker sshd ssh ssh-keygen busybox ip ping unshare nsenter mount newuidmap nft"
+)
 
 # Stands for python3, and, copied, for the Python of the virtual environment it "makes". With
 # FAKE_VERSION it is that old; with FAKE_NO_VENV it has no ensurepip until apt-get has run.
@@ -242,11 +244,11 @@ def test_no_apt(machine: Machine) -> None:
     [
         (["run", "-e", "lab"], {}, "iproute2"),
         (["run", "-elab"], {}, "iproute2"),
-        (["run", "-qe", "test,x"], {}, "iproute2 uidmap"),
+        (["run", "-qe", "test,x"], {}, "iproute2 uidmap nftables"),
         (["run", "--env=x", "--env", "bench"], {}, "iproute2 fping"),
-        (["run"], {}, "iproute2 uidmap"),
+        (["run"], {}, "iproute2 uidmap nftables"),
         (["run"], {"TOXENV": "lab"}, "iproute2"),
-        (["run", "-e", "ALL"], {"TOXENV": "x"}, "iproute2 uidmap"),
+        (["run", "-e", "ALL"], {"TOXENV": "x"}, "iproute2 uidmap nftables"),
         (["run", "-e", "x", "--", "-e", "lab"], {}, ""),
         (["config", "-e", "lab"], {}, ""),
         (["run", "--help"], {}, ""),
@@ -256,7 +258,7 @@ def test_packages_of_an_environment(
     machine: Machine, arguments: list[str], environment: dict[str, str], packages: str
 ) -> None:
     """However tox is told which environment to run, its packages are seen to."""
-    machine.remove("ip", "newuidmap", "apt-get")
+    machine.remove("ip", "newuidmap", "nft", "apt-get")
     result = machine.toxw(*arguments, **environment)
     _, _, asked = result.stderr.partition("Debian's packages are: ")
     assert asked.strip() == packages
