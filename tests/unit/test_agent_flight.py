@@ -9,9 +9,10 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixtures.agent.arp import ARP, request_of
 from fixtures.agent.batch import Batch, Pace
 from fixtures.agent.flight import Flight, scouts_first, suspects_first
-from fixtures.agent.sweep import ARP, FRAME, frame_of, request_of
+from fixtures.agent.sweep import FRAME, frame_of
 from fixtures.prober_agent import shares_of
 
 ROWS = st.lists(st.lists(st.integers(1, 30), max_size=20, unique=True), min_size=1, max_size=9)
