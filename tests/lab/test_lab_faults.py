@@ -16,9 +16,12 @@ import pytest
 
 from fixtures.lab import Lab, running_lab
 from fixtures.lab.faults import CATALOGUE, Fault, active, break_lab, broken, mend
+from fixtures.prober_agent import AgentProber
 from matrix.errors import WorldError
 from tests.lab.conftest import ROOT, command, environment
 from tests.lab.namespaces import Namespaces
+from tests.lab.test_lab_capsule import as_a_user
+from tests.lab.test_lab_meddling import SITE, Meddler, run_scenario
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab's VLANs by eBPF need root")
 
@@ -367,6 +370,11 @@ def test_from_the_command_line(world: Namespaces) -> None:
         (["address-taken", "--address", "x"], 2, "--address takes an IPv4 address, not 'x'"),
         (["cable-out", "container-paused", "--container", "x"], 2, "there are c3, c4, c7, c8"),
         (["container-replaced", "--container", "c7"], 1, "c7 is on VLAN 200, and a machine"),
+        (
+            ["neighbour-stale", "--container", "c7"],
+            1,
+            "VLAN 200, and this lab has no gateway there",
+        ),
         (["neighbour-table-full"], 1, "--beyond-the-lab"),
     ],
 )
@@ -387,3 +395,42 @@ def test_without_containers_it_says_how_to_have_some(lab: Lab) -> None:
     assert code == 1
     assert f"{NODE}: no container of a run stands there, and this fault is about one" in said
     assert "-> leave a run standing: pytest --keep; then break it" in said
+
+
+def test_a_run_is_broken_between_building_and_probing(lab: Lab, tmp_path: Path) -> None:
+    """The breakage is the run's own callback; the run then takes down what stands, and all is mended."""
+    with broken(lab, "container-replaced") as breakage:
+        run = run_scenario(
+            lab, tmp_path, "bridge", Meddler(AgentProber(SITE.timing), breakage.built)
+        )
+        assert [one.name for one in active(lab)] == ["container-replaced"]
+    found = {cell.id: cell.verdict for cell in run.cells}
+    assert found["bridge:c1:c3:address"] == "IMPOSTOR"
+    assert found["bridge:c1:c4:address"] == "PASS"
+    assert not run.trouble
+    assert active(lab) == ()
+
+
+_BREAK_AND_MEND_ALL = """
+from pathlib import Path
+from fixtures.lab import Lab, faults
+lab = Lab.find(Path("/mnt/home/lab"))
+for fault in faults.CATALOGUE.values():
+    if fault.when is faults.When.ANY_TIME and not fault.beyond:
+        with faults.broken(lab, fault.name):
+            assert [one.name for one in faults.active(lab)] == [fault.name]
+        assert faults.active(lab) == ()
+print("all mended")
+"""
+
+
+def test_faults_without_root() -> None:
+    """An ordinary user breaks and mends a lab of his own."""
+    if as_a_user('"$PYTHON" -c "import fixtures.lab.__main__"').returncode:
+        pytest.skip("an ordinary user cannot read this checkout or its Python")
+    lab = '"$PYTHON" -m fixtures.lab'
+    done = as_a_user(
+        f"export L2MATRIX_LAB_DIR=/mnt/home/lab; {lab} up >/dev/null && "
+        f"\"$PYTHON\" -c '{_BREAK_AND_MEND_ALL}'; {lab} down"
+    )
+    assert done.stdout == "all mended\nthe lab in /mnt/home/lab is gone\n", done.stderr
