@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from fixtures.engine import Engine
-from fixtures.lab import Lab, running_lab
+from fixtures.lab import Lab, faults, running_lab
 from fixtures.ssh import connect
+from tests.lab.namespaces import Namespaces
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +89,36 @@ def matrix(lab: Lab, tmp_path: Path) -> Callable[..., MatrixRun]:
         return result(tmp_path, done.returncode, done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab of our own with both scenarios standing on it, for the faults."""
+    reports = tmp_path_factory.mktemp("reports")
+    with running_lab(state_dir=Path(f"/tmp/l2f-{os.getpid()}")) as lab:  # noqa: S108  the lab checks it
+        argv = command(reports, "--keep", "-q")
+        done = subprocess.run(
+            argv, cwd=ROOT, env=environment(lab), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def whole(standing: Lab) -> list[str]:
+    """What the lab looks like before anything is broken."""
+    assert not faults.active(standing)
+    return Namespaces(standing).fingerprint()
+
+
+@pytest.fixture
+def world(standing: Lab, whole: list[str]) -> Iterator[Namespaces]:
+    """The namespaces of that lab, with nothing broken; mended whatever the test did."""
+    del whole  # asked for, so that it is known before the first test breaks anything
+    try:
+        yield Namespaces(standing)
+    finally:
+        faults.mend(standing)
 
 
 @dataclass(frozen=True, slots=True)
