@@ -1,42 +1,138 @@
-"""From judgements and facts to causes. A wrong cause is worse than none: each rule is a certainty.
+"""From judgements and facts to causes. A wrong cause is worse than none.
 
-So far there is one rule, on the one fact that explains silence by itself: a parent link without a
-carrier. The kernel then sends nothing on it and on everything that sits on it (Linux
-net/sched/sch_generic.c, linkwatch: a link without carrier has the noop queue).
+Each rule of ``matrix.causes`` looks at the whole scene and yields the faults it finds, with the
+cells that each explains. Rule 1: where a certain fault explains a cell, likely ones are not put
+beside it. Rule 2: where several fit equally, all are named. Rule 3: a negative that proves nothing
+because its control failed has the control's cause. Rule 4: what nothing explains is *unknown*, with
+what was seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from matrix.probes import Cell, Judgement, Relation, Verdict
+from matrix.cause import Cause, Confidence, Scene
+from matrix.causes import RULES
+from matrix.probes import Cell, Expected, Judgement, Verdict
+
+MOST_LINES = 2
+_ORDER = {one: place for place, one in enumerate(Confidence)}
 
 
-def diagnose(
-    cells: Iterable[Cell],
-    judgements: Mapping[str, Judgement],
-    no_carrier: Mapping[str, str],
-) -> dict[str, Judgement]:
-    """The judgements, with a cause where one is certain.
+def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
+    """The causes, what to mend first first, and the judgements with a cause line each.
 
-    Args:
-        cells: the cells that were judged.
-        judgements: by cell id.
-        no_carrier: hosts whose parent link has no carrier, with the link's name.
+    A scene in which every cell is as expected, and no fact speaks against it, has no cause.
     """
-    found = dict(judgements)
+    found = merged([cause for rule in RULES for cause in rule.find(scene)])
+    found = [_with_dependents(scene, cause) for cause in _settled(found)]
+    explained = {cell for cause in found for cell in cause.cells}
+    rest = [c for c in scene.bad() if c.id not in explained]
+    causes = sorted(
+        (c for c in found if c.cells or c.confidence is not Confidence.UNKNOWN),
+        key=lambda c: (_ORDER[c.confidence], -len(c.cells), c.rule, c.where),
+    )
+    if rest:
+        causes.append(_unknown(scene, rest))
+    judgements = dict(scene.judgements)
+    lines: dict[str, list[str]] = {}
+    for cause in causes:
+        for cell_id in cause.cells:
+            lines.setdefault(cell_id, []).append(cause.line)
+    for cell_id, said in lines.items():
+        if cell_id in judgements:
+            judgements[cell_id] = replace(
+                judgements[cell_id], cause="; or: ".join(said[:MOST_LINES])
+            )
+    return tuple(causes), judgements
+
+
+def merged(causes: list[Cause]) -> list[Cause]:
+    """The same fault found twice (on two scenarios, by two rules) is one cause."""
+    by_key: dict[tuple[str, str, str], Cause] = {}
+    for cause in causes:
+        key = cause.rule, cause.where, cause.line
+        there = by_key.get(key)
+        by_key[key] = (
+            cause
+            if there is None
+            else replace(
+                there,
+                cells=tuple(dict.fromkeys((*there.cells, *cause.cells))),
+                evidence=tuple(dict.fromkeys((*there.evidence, *cause.evidence)))[:4],
+            )
+        )
+    return list(by_key.values())
+
+
+def _settled(causes: list[Cause]) -> list[Cause]:
+    """A cell that a surer cause explains is not explained by a less sure one as well.
+
+    A cause that is left without any of its cells was one that something else explains: it goes.
+    """
+    settled: list[Cause] = []
+    taken: dict[str, Confidence] = {}
+    for cause in sorted(causes, key=lambda c: _ORDER[c.confidence]):
+        cells = tuple(
+            c
+            for c in cause.cells
+            if _ORDER[taken.get(c, cause.confidence)] >= _ORDER[cause.confidence]
+        )
+        if cause.cells and not cells:
+            continue
+        settled.append(replace(cause, cells=cells))
+        for cell in cells:
+            taken.setdefault(cell, cause.confidence)
+    return settled
+
+
+def _with_dependents(scene: Scene, cause: Cause) -> Cause:
+    """Add the negatives that prove nothing because this fault took their controls."""
+    mine = set(cause.cells)
+    sources = {
+        (c.scenario, c.source.name) for c in scene.cells if c.id in mine and not _negative(c)
+    }
+    targets = {
+        (c.scenario, c.target.name) for c in scene.cells if c.id in mine and not _negative(c)
+    }
+    more = [
+        c.id
+        for c in scene.bad()
+        if c.id not in mine
+        and _negative(c)
+        and scene.verdict(c) is Verdict.INCONCLUSIVE
+        and not scene.not_run(c)
+        and (
+            (c.scenario, c.source.name) in sources
+            or (
+                c.expectation.expected is Expected.SILENCE
+                and (c.scenario, c.target.name) in targets
+            )
+        )
+    ]
+    return replace(cause, cells=(*cause.cells, *more))
+
+
+def _negative(cell: Cell) -> bool:
+    return cell.expectation.expected is not Expected.REPLY
+
+
+def _unknown(scene: Scene, cells: list[Cell]) -> Cause:
+    """What no rule explains, with what was seen of it."""
+    seen: dict[str, None] = {}
     for cell in cells:
-        judgement = found.get(cell.id)
-        if judgement is None or judgement.verdict is not Verdict.FAIL:
-            continue
-        if cell.relation is Relation.ITSELF:
-            continue
-        for host in (cell.source.host, cell.target.host):
-            if link := no_carrier.get(host):
-                cause = (
-                    f"{link} on {host} has no carrier: its cable is out, or its switch port is down"
-                )
-                found[cell.id] = replace(judgement, cause=cause)
-                break
-    return found
+        trace = scene.trace(cell)
+        words = trace.words[0] if trace and trace.words else scene.judgements[cell.id].reason
+        seen[f"{cell.id}: {words}"] = None
+    return Cause(
+        "unknown",
+        "",
+        "unknown: no rule explains "
+        f"{'this cell' if len(cells) == 1 else f'these {len(cells)} cells'}; what was seen: "
+        f"{next(iter(seen)).partition(': ')[2]}",
+        Confidence.UNKNOWN,
+        tuple(seen)[:6],
+        tuple(c.id for c in cells),
+        scene.judgements[cells[0].id].next_command,
+        "look at packets.pcapng beside run.json, and at the evidence of each cell",
+    )

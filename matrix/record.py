@@ -158,6 +158,20 @@ class SiteRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseRecord:
+    """One fault that explains cells, what to mend first first. See ``matrix.cause.Cause``."""
+
+    rule: str
+    where: str
+    line: str
+    confidence: str
+    evidence: tuple[str, ...]
+    cells: tuple[str, ...]
+    look: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One entry of the run's timeline: seconds since the start, where, what."""
 
@@ -204,6 +218,7 @@ class Run:
     trouble: tuple[str, ...] = ()
     timeline: tuple[Step, ...] = field(default=())
     coverage: CoverageRecord | None = None
+    causes: tuple[CauseRecord, ...] = ()
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from matrix.cause import Cause
 from matrix.probes import Cell, Judgement, NotRun, Observation, Outcome, Resolution
-from matrix.record import CellRecord, HostRecord, ObservedRecord, ScenarioRecord, SiteRecord
+from matrix.record import (
+    CauseRecord,
+    CellRecord,
+    HostRecord,
+    ObservedRecord,
+    ScenarioRecord,
+    SiteRecord,
+)
 from matrix.topology import Scenario, Topology
 from matrix.way import Trace
 
@@ -26,6 +34,20 @@ def site_record(topology: Topology, *, path: str, sha256: str) -> SiteRecord:
 def host_records(topology: Topology) -> tuple[HostRecord, ...]:
     """The hosts before anything is known of them."""
     return tuple(HostRecord(h.name, h.parent, str(h.address)) for h in topology.hosts)
+
+
+def cause_record(cause: Cause) -> CauseRecord:
+    """A cause as it stands in the record."""
+    return CauseRecord(
+        rule=cause.rule,
+        where=cause.where,
+        line=cause.line,
+        confidence=cause.confidence,
+        evidence=cause.evidence,
+        cells=cause.cells,
+        look=cause.look,
+        fix=cause.fix,
+    )
 
 
 def cell_records(

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from matrix.diagnose import diagnose
 from matrix.judge import judge
 from matrix.plan import plan
 from matrix.probes import (
@@ -216,21 +215,13 @@ def test_an_outcome_is_never_taken_for_another_cell_s() -> None:
         verdicts({REMOTE: replace(GOOD, cell=GATEWAY)})
 
 
-def test_a_parent_without_carrier_is_the_cause_of_its_failures_only() -> None:
-    """Failed cells of that host name the link; nothing else gets a cause."""
-    judged = verdicts(
-        {REMOTE: silent(REMOTE), "bridge:c1:c2:address": silent("bridge:c1:c2:address")}
-    )
-    found = diagnose(CELLS, judged, {"dev-node-01": "enp0s5"})
-    assert found[REMOTE].cause.startswith("enp0s5 on dev-node-01 has no carrier")
-    assert [i for i, j in found.items() if j.cause] == [REMOTE]
-
-
 @pytest.mark.parametrize(
     ("cell_id", "change", "verdict", "said"),
     [
         (REMOTE, {"requests_seen": 1}, "IMPOSTOR", "saw only 1 of the requests"),
         (REMOTE, {"ttls": (255, 64)}, "IMPOSTOR", "different TTLs (255, 64)"),
+        (REMOTE, {"reply_macs": ("02:00:00:00:00:99",)}, "IMPOSTOR",
+         "were sent by 02:00:00:00:00:99 (none of ours)"),
         (GATEWAY, {"rivals": ("02:00:00:00:00:01", "02:00:00:00:00:09")}, "IMPOSTOR",
          "more than one machine answers ARP for 192.168.2.1"),
         (REMOTE, {"rivals": (MACS["c3"], "02:00:00:00:00:09")}, "IMPOSTOR",

@@ -1,0 +1,169 @@
+"""A cause: what is at fault, where, how sure we are, what shows it, what to type and what to do.
+
+Nouns only. Rule: a wrong cause is worse than none. ``CERTAIN`` is a fact that explains the cells by
+itself (a link without carrier); ``LIKELY`` fits all that was seen and nothing that was seen speaks
+against it; ``POSSIBLE`` is one of several that fit. ``UNKNOWN`` names no fault, only what was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from matrix.probes import (
+    By,
+    Cell,
+    Expected,
+    Identity,
+    Judgement,
+    NotRun,
+    Observation,
+    Outcome,
+    Relation,
+    Verdict,
+)
+from matrix.record import LinkFact
+from matrix.topology import EndpointKind, Scenario, Topology
+from matrix.way import Trace
+
+WIRE = (Relation.REMOTE, Relation.OTHER_HOST, Relation.GATEWAY)
+
+
+class Confidence(StrEnum):
+    """How sure we are of a cause, best first."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One fault, and the cells that it explains.
+
+    ``where`` is the host, container or link that it is about; ``line`` says it in one sentence;
+    ``evidence`` what shows it; ``look`` the command a person types to see it; ``fix`` what to do.
+    """
+
+    rule: str
+    where: str
+    line: str
+    confidence: Confidence
+    evidence: tuple[str, ...]
+    cells: tuple[str, ...]
+    look: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A container's namespace from inside: its link's macvlan mode, and where its default route leads.
+
+    ``gateway`` is None where it has no default route, "" where that names no router.
+    """
+
+    mode: str
+    gateway: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that a rule may look at. See ``matrix.diagnose`` for the arguments."""
+
+    topology: Topology
+    cells: tuple[Cell, ...]
+    outcomes: Mapping[str, Outcome]
+    judgements: Mapping[str, Judgement]
+    traces: Mapping[str, Trace] = field(default_factory=dict)
+    identities: tuple[Identity, ...] = ()
+    links: Mapping[str, tuple[LinkFact, ...]] = field(default_factory=dict)
+    inner: Mapping[tuple[str, str], Inner] = field(default_factory=dict)
+    states: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    missing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    taken: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    canaries: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    astray_back: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
+    large: Mapping[tuple[str, str, str], bool] = field(default_factory=dict)
+
+    def bad(self) -> Iterator[Cell]:
+        """The cells that are not as expected."""
+        return (c for c in self.cells if (v := self.verdict(c)) and not v.holds)
+
+    def verdict(self, cell: Cell) -> Verdict | None:
+        """The verdict on a cell."""
+        judgement = self.judgements.get(cell.id)
+        return judgement.verdict if judgement else None
+
+    def observed(self, cell: Cell) -> Observation | None:
+        """What came back for a cell; None where it did not run."""
+        seen = self.outcomes.get(cell.id)
+        return seen if isinstance(seen, Observation) else None
+
+    def not_run(self, cell: Cell) -> str:
+        """Why a cell did not run; "" where it did."""
+        seen = self.outcomes.get(cell.id)
+        return seen.why if isinstance(seen, NotRun) else "" if seen else "no outcome came back"
+
+    def wire(self) -> Iterator[Cell]:
+        """The cells that must cross the wire, by address, whose reply is expected."""
+        return (
+            c
+            for c in self.cells
+            if c.relation in WIRE
+            and c.by is By.ADDRESS
+            and c.expectation.expected is Expected.REPLY
+        )
+
+    def passed(self, cell: Cell) -> bool:
+        """Did all its replies come, from the right one?"""
+        return self.verdict(cell) is Verdict.PASS
+
+    def lost(self, cell: Cell) -> bool:
+        """Did it run, and no reply come?"""
+        return self.verdict(cell) is Verdict.FAIL and self.observed(cell) is not None
+
+    def trace(self, cell: Cell) -> Trace | None:
+        """The way of a cell's frames; a cell by name is told by the one by address."""
+        return self.traces.get(cell.id) or self.traces.get(
+            f"{cell.scenario}:{cell.source.name}:{cell.target.name}:{By.ADDRESS}"
+        )
+
+    def scenario(self, cell: Cell) -> Scenario:
+        """The scenario of a cell."""
+        return self.topology.scenario(cell.scenario)
+
+    def macs_of_containers(self, host: str) -> frozenset[str]:
+        """The MAC addresses of a host's containers."""
+        names = {c.name for s in self.topology.scenarios for c in s.containers if c.host == host}
+        return frozenset(
+            mac.lower() for i in self.identities if i.endpoint in names for mac in i.macs
+        )
+
+    def owners(self) -> dict[str, str]:
+        """Whose a MAC address is."""
+        return {mac.lower(): i.endpoint for i in self.identities for mac in i.macs}
+
+    def touches(self, cell: Cell, host: str, *, container: bool = False) -> bool:
+        """Has the cell an end on that host (a container, if asked)?"""
+        return any(
+            e.host == host and (not container or e.kind is EndpointKind.CONTAINER)
+            for e in (cell.source, cell.target)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the cause table: how a fault shows, how it is found, what mends it, who says so.
+
+    ``shows`` and ``fix`` are for the page about causes; ``find`` yields what it finds in a scene.
+    """
+
+    name: str
+    title: str
+    shows: str
+    fix: str
+    sources: tuple[str, ...]
+    find: Callable[[Scene], Iterator[Cause]]

@@ -1,0 +1,366 @@
+"""Causes inside hosts and containers: what does not stand, firewalls, routes, modes, names.
+
+Sources: Linux drivers/net/macvlan.c (modes), ip-sysctl.rst (gc_thresh3), nft(8); Docker
+documentation: embedded DNS server; ip-route(8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matrix.cause import Cause, Confidence, Rule, Scene
+from matrix.packet import Kind
+from matrix.probes import Cell, Relation, Seen, Verdict
+from matrix.topology import Endpoint, EndpointKind, Scenario
+
+
+def taken(scene: Scene) -> Iterator[Cause]:
+    """Addresses that somebody had before we gave them to a container, which was not started then."""
+    for (scenario, name), macs in sorted(scene.taken.items()):
+        endpoint = _endpoint(scene, scenario, name)
+        parent = _parent(scene, scenario, endpoint.host)
+        yield Cause(
+            "address-taken",
+            f"{endpoint.address} {scenario}",
+            f"{endpoint.address}, which {name} on {endpoint.host} was to get, is somebody's already: "
+            f"MAC {', '.join(macs)} answers for it; {name} was not started, lest there be two",
+            Confidence.CERTAIN,
+            (f"ARP probe (RFC 5227) on {endpoint.host}'s {parent}: answered by {', '.join(macs)}",),
+            tuple(c.id for c in scene.bad() if _has(c, scenario, name) and scene.not_run(c)),
+            f"ssh {endpoint.host} arping -D -c 3 -I {parent} {endpoint.address}",
+            f"give {name} another address in the site file, or take it from the other machine",
+        )
+
+
+def not_standing(scene: Scene) -> Iterator[Cause]:
+    """Endpoints that could not be made, by host and reason."""
+    by_reason: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for key, why in scene.missing.items():
+        if key not in scene.taken:
+            endpoint = _endpoint(scene, *key)
+            by_reason.setdefault((endpoint.host, why), []).append(key)
+    for (host, why), keys in sorted(by_reason.items()):
+        names = sorted({name for _, name in keys})
+        cells = tuple(c.id for c in scene.bad() if any(_has(c, s, n) for s, n in keys))
+        if cells:
+            yield Cause(
+                "not-standing",
+                host,
+                f"{', '.join(names)} on {host} could not be made: {why}",
+                Confidence.CERTAIN,
+                (),
+                cells,
+                fix="see the trouble that the report names for this host",
+            )
+
+
+def states(scene: Scene) -> Iterator[Cause]:
+    """Containers that do not run any more, or are paused."""
+    for (scenario, name), state in sorted(scene.states.items()):
+        if state == "running":
+            continue
+        host = _endpoint(scene, scenario, name).host
+        cells = tuple(
+            c.id
+            for c in scene.bad()
+            if _has(c, scenario, name)
+            and (name in scene.not_run(c) or scene.verdict(c) is not Verdict.INCONCLUSIVE)
+        )
+        yield Cause(
+            "container-paused" if state == "paused" else "container-stopped",
+            f"{name} on {host}",
+            f"the container {name} on {host} is {state}"
+            + ("; its kernel still answers, it cannot ask" if state == "paused" else ""),
+            Confidence.CERTAIN,
+            (f"docker on {host}: {name} is {state}",),
+            cells,
+            f"ssh {host} docker ps -a --filter name={name}; ssh {host} docker logs {name}",
+            f"on {host}: docker {'unpause' if state == 'paused' else 'start'} {name}",
+        )
+
+
+def own_addresses(scene: Scene) -> Iterator[Cause]:
+    """Hosts whose own address is not what the site declares."""
+    for host in scene.topology.hosts:
+        link = next((k for k in scene.links.get(host.name, ()) if k.name == host.parent), None)
+        if link is None or str(host.address) in link.addresses:
+            continue
+        actual = [a for a in link.addresses if "." in a]
+        cells = tuple(
+            c.id
+            for c in scene.bad()
+            if any(
+                e.kind is EndpointKind.HOST and e.host == host.name and e.address == host.address.ip
+                for e in (c.source, c.target)
+            )
+        )
+        has = f"it has {', '.join(actual)}" if actual else "it has no IPv4 address"
+        yield Cause(
+            "host-address",
+            f"{host.name} {host.parent}",
+            f"{host.parent} on {host.name} should have {host.address}, as the site declares; {has}",
+            Confidence.CERTAIN,
+            (f"netlink on {host.name}: {host.parent} {' '.join(actual) or 'without address'}",),
+            cells,
+            f"ssh {host.name} ip -4 addr show {host.parent}",
+            f"correct the address or its netmask on {host.name}, or the site file",
+        )
+
+
+def astray(scene: Scene) -> Iterator[Cause]:
+    """Endpoints that would send to their neighbours by another way: a wrong netmask or route."""
+    found: dict[tuple[str, str], list[tuple[Cell, str]]] = {}
+    for cell in scene.bad():
+        if "off the segment" in scene.not_run(cell) or "no route to that network" in scene.not_run(
+            cell
+        ):
+            key = cell.scenario, cell.source.name
+            found.setdefault(key, []).append((cell, scene.not_run(cell)))
+        elif words := scene.astray_back.get(cell.id):
+            key = cell.scenario, cell.target.name
+            found.setdefault(key, []).append((cell, words))
+    known = {c.where.split()[0] for c in own_addresses(scene)}
+    for (scenario, name), hits in sorted(found.items()):
+        endpoint = _endpoint(scene, scenario, name)
+        if endpoint.kind is EndpointKind.HOST and name in known:
+            continue
+        enter = f"docker exec {name} " if endpoint.kind is EndpointKind.CONTAINER else ""
+        yield Cause(
+            "route-astray",
+            f"{name} on {endpoint.host}",
+            f"{name} on {endpoint.host} does not send to all of {_subnet(scene, scenario)} by its "
+            f"link on the segment: its netmask or a route of it is wrong ({hits[0][1]})",
+            Confidence.CERTAIN,
+            tuple(f"{c.id}: {words}" for c, words in hits[:3]),
+            tuple(c.id for c, _ in hits),
+            f"ssh {endpoint.host} {enter}ip route get {hits[0][0].target.address}",
+            f"correct the netmask and the routes of {name}: {_subnet(scene, scenario)} is on-link",
+        )
+
+
+def default_routes(scene: Scene) -> Iterator[Cause]:
+    """Containers whose default route does not lead to the declared gateway. No cell shows it."""
+    for (scenario, name), inner in sorted(scene.inner.items()):
+        declared = scene.topology.scenario(scenario).segment
+        right = str(declared.gateway)
+        if inner.gateway == right or (inner.gateway is None and not declared.gateway_present):
+            continue
+        endpoint = _endpoint(scene, scenario, name)
+        leads = (
+            f"leads to {inner.gateway or 'no router'}"
+            if inner.gateway is not None
+            else "is missing"
+        )
+        yield Cause(
+            "default-route",
+            f"{name} on {endpoint.host}",
+            f"the default route of {name} on {endpoint.host} {leads}; the site declares the gateway "
+            f"{right}: it reaches its own segment, and the rest of the world by another way or not "
+            "at all",
+            Confidence.CERTAIN,
+            (f"routes in {name}: default {inner.gateway or '-'}",),
+            (),
+            f"ssh {endpoint.host} docker exec {name} ip route",
+            "make the network with --gateway (Docker guesses one up to 28, and sets none from 29)",
+        )
+
+
+def modes(scene: Scene) -> Iterator[Cause]:
+    """Links of containers in another macvlan mode than declared."""
+    for (scenario, name), inner in sorted(scene.inner.items()):
+        declared = scene.topology.scenario(scenario).mode
+        if not inner.mode or inner.mode == declared:
+            continue
+        host = _endpoint(scene, scenario, name).host
+        yield Cause(
+            "macvlan-mode",
+            f"{name} on {host}",
+            f"the link of {name} on {host} is in macvlan mode {inner.mode}; the site declares "
+            f"{declared}: in mode {inner.mode} siblings are not served inside the parent",
+            Confidence.CERTAIN,
+            (f"netlink in {name}: macvlan mode {inner.mode}",),
+            tuple(
+                c.id
+                for c in scene.bad()
+                if _has(c, scenario, name)
+                and c.relation in (Relation.SIBLING, Relation.OWN_HOST, Relation.OWN_CONTAINER)
+            ),
+            f"ssh {host} docker exec {name} ip -d link",
+            f"make the network with -o macvlan_mode={declared}",
+        )
+
+
+def firewalls(scene: Scene) -> Iterator[Cause]:
+    """Requests that arrive at an endpoint's link and are not taken in, or not answered, there."""
+    for kind, title in (("in", "drops echo requests that come"), ("out", "takes echo requests in")):
+        by_target: dict[tuple[str, str], list[Cell]] = {}
+        for cell in scene.bad():
+            if _kept_inside(scene, cell) == kind and not scene.astray_back.get(cell.id):
+                by_target.setdefault((cell.scenario, cell.target.name), []).append(cell)
+        for (scenario, name), cells in sorted(by_target.items()):
+            target = cells[0].target
+            everybody = [
+                c
+                for c in scene.bad()
+                if c.target == target
+                and c.scenario == scenario
+                and c.relation is not Relation.ITSELF
+                and scene.lost(c)
+                and (o := scene.observed(c)) is not None
+                and (o.request_seen is Seen.YES) is (kind == "out")
+            ]
+            if kind == "out" and any(
+                scene.passed(c)
+                for c in scene.wire()
+                if c.target == target and c.scenario == scenario
+            ):
+                continue
+            where = f"{name} on {target.host}" if target.host != name else name
+            tail = "to its link" if kind == "in" else "and sends no reply"
+            enter = (
+                f"nsenter -t $(docker inspect -f '{{{{.State.Pid}}}}' {name}) -n nft list ruleset"
+            )
+            yield Cause(
+                "firewall",
+                where,
+                f"{where} {title} {tail}: a firewall in its own network namespace, or "
+                "icmp_echo_ignore_all",
+                Confidence.LIKELY,
+                tuple(w for c in cells if (t := scene.trace(c)) for w in t.words[:1])[:3],
+                tuple(c.id for c in everybody),
+                f'ssh {target.host} "{enter}"'
+                if target.host != name
+                else f"ssh {name} nft list ruleset",
+                f"let ICMP echo requests into {name}, and its replies out",
+            )
+
+
+def _kept_inside(scene: Scene, cell: Cell) -> str:
+    """``in``: arrived at the target's link, and its stack did not see it; ``out``: it did, in vain."""
+    trace, seen = scene.traces.get(cell.id), scene.observed(cell)
+    if trace is None or seen is None or seen.received or not scene.lost(cell):
+        return ""
+    request = next((p for p in trace.passages if p.kind == Kind.ECHO_REQUEST), None)
+    reply = next((p for p in trace.passages if p.kind == Kind.ECHO_REPLY), None)
+    if request is None or not request.legs or not request.legs[-1].seen:
+        return ""
+    if reply is not None and reply.legs and reply.legs[0].seen:
+        return ""  # it answered
+    if any(p.kind not in set(Kind) for p in trace.passages):
+        return ""  # it wanted to answer, and asked for the source's MAC address
+    return "in" if seen.request_seen is Seen.NO else "out" if seen.request_seen is Seen.YES else ""
+
+
+def tables(scene: Scene) -> Iterator[Cause]:
+    """A kernel whose neighbour table was full while we asked."""
+    for host, count in sorted(scene.refused.items()):
+        cells = tuple(
+            c.id
+            for c in scene.bad()
+            if f"{host}'s neighbour (ARP) table was full" in scene.not_run(c)
+        )
+        if cells:
+            yield Cause(
+                "neighbour-table-full",
+                host,
+                f"the neighbour (ARP) table of {host}'s kernel is full: it refused {count} entries "
+                "while we asked; new neighbours are not found, whoever looks for them",
+                Confidence.CERTAIN,
+                (f"ndt_stats on {host}: {count} entries refused in the batch",),
+                cells,
+                f"ssh {host} ip -s ntable show name arp_cache",
+                f"on {host}: sysctl -w net.ipv4.neigh.default.gc_thresh3=8192",
+            )
+
+
+def _has(cell: Cell, scenario: str, name: str) -> bool:
+    return cell.scenario == scenario and name in (cell.source.name, cell.target.name)
+
+
+def _endpoint(scene: Scene, scenario: str, name: str) -> Endpoint:
+    return next(e for e in scene.topology.scenario(scenario).endpoints() if e.name == name)
+
+
+def _parent(scene: Scene, scenario: str, host: str) -> str:
+    found: Scenario = scene.topology.scenario(scenario)
+    return found.parent_on(scene.topology.host(host))
+
+
+def _subnet(scene: Scene, scenario: str) -> str:
+    return str(scene.topology.scenario(scenario).segment.subnet)
+
+
+RULES = (
+    Rule(
+        "address-taken",
+        "An address is somebody's already",
+        "An ARP probe before the container is made is answered.",
+        "Give the container another address.",
+        ("RFC 5227",),
+        taken,
+    ),
+    Rule(
+        "not-standing",
+        "A scenario could not be made on a host",
+        "The harness says which step failed.",
+        "See the trouble of that host.",
+        (),
+        not_standing,
+    ),
+    Rule(
+        "container-stopped",
+        "A container does not run",
+        "Docker says so.",
+        "Start it; look at its log.",
+        ("docker-ps(1)",),
+        states,
+    ),
+    Rule(
+        "host-address",
+        "A host's address is not what the site declares",
+        "Netlink shows another address or netmask on the parent.",
+        "Correct the host or the site file.",
+        ("ip-address(8)",),
+        own_addresses,
+    ),
+    Rule(
+        "route-astray",
+        "An endpoint sends to its neighbours by another way",
+        "The kernel there names another link, or a router, for an address on the segment.",
+        "Correct its netmask and routes.",
+        ("ip-route(8): ip route get",),
+        astray,
+    ),
+    Rule(
+        "default-route",
+        "A container's default route is not the declared gateway",
+        "Its routing table says so; no cell shows it.",
+        "Make the network with --gateway.",
+        ("moby pull request 50929: no guessed gateway from Docker 29",),
+        default_routes,
+    ),
+    Rule(
+        "macvlan-mode",
+        "A link is in another macvlan mode",
+        "Netlink in the container says so; siblings do not reach it.",
+        "Make the network with the right macvlan_mode.",
+        ("Linux drivers/net/macvlan.c",),
+        modes,
+    ),
+    Rule(
+        "firewall",
+        "A firewall inside an endpoint",
+        "Requests arrive at its link; its IP stack does not see them, or does not answer.",
+        "Let ICMP echo in and out there.",
+        ("nft(8)",),
+        firewalls,
+    ),
+    Rule(
+        "neighbour-table-full",
+        "The kernel's neighbour table is full",
+        "Its own counter of refused entries grew in the batch.",
+        "Raise net.ipv4.neigh.default.gc_thresh3.",
+        ("Linux net/core/neighbour.c", "Linux ip-sysctl.rst: gc_thresh3"),
+        tables,
+    ),
+)
