@@ -167,8 +167,24 @@ def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _C
 
 
 def _unresolved(cell: Cell, found: Resolution, court: _Court) -> Judgement:
-    """The resolver gave no address."""
+    """The resolver gave no address.
+
+    NOERROR without an address is NODATA (RFC 2308 section 2.2): the name exists, so it is not "no
+    such name"; and nothing can be sent to it, so it is no leak either. Whose name it is (a zone of
+    the servers that the engine forwards to, a container without IPv4) the answer does not say.
+    """
     said = f"{found.server} said {found.code} for {found.name} after {found.took_ms:.0f} ms"
+    if found.code == "NOERROR":
+        said = (
+            f"{found.server} said NOERROR for {found.name}, without an address: the name exists "
+            "there, but has no A record (NODATA)"
+        )
+        if cell.expectation.expected is not Expected.REPLY:
+            return _say(
+                cell,
+                Verdict.INCONCLUSIVE,
+                f"{said}. That is not 'no such name', and it does not tell whose name it is",
+            )
     if found.code == "NO-ANSWER":
         said = f"{found.server} gave no answer for {found.name} within {found.took_ms:.0f} ms"
     if cell.expectation.expected is Expected.REPLY:
