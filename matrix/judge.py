@@ -268,12 +268,12 @@ def _lost(cell: Cell, seen: Observation) -> str:
         words = f"; {seen.requests_seen} reached {cell.target.name}, so replies were lost"
     elif seen.request_seen is Seen.NO:
         words = f"; none reached {cell.target.name}: lost on the way there"
-    if (
-        seen.neighbour is not None
-        and not seen.neighbour.mac
-        and cell.relation is not Relation.ITSELF
-    ):
-        words += f"; nobody answered ARP for {seen.address} ({seen.neighbour.state})"
+    entry = None if cell.relation is Relation.ITSELF else seen.neighbour
+    if entry is not None and not entry.mac:
+        words += f"; nobody answered ARP for {seen.address} ({entry.state})"
+    elif seen.request_seen is Seen.NO:
+        # A raw socket hears only what the filter of its own namespace (INPUT) has let through.
+        words += f", or dropped by {cell.target.name}'s own firewall"
     if seen.error:
         words += f"; {seen.error}"
     return words
