@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from matrix.identity import Witnesses, stranger
+from matrix.overrides import proves, with_override
 from matrix.plan import is_control, proves_source, proves_target
 from matrix.probes import (
     By,
@@ -66,7 +67,9 @@ def judge(
     )
     court = _Court(everything, proven)
     return {
-        cell.id: _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
+        cell.id: with_override(
+            cell, _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
+        )
         for cell in everything
     }
 
@@ -97,7 +100,7 @@ class _Court:
         self._by_source: dict[tuple[str, str], list[Cell]] = {}
         self._by_target: dict[tuple[str, str], list[Cell]] = {}
         for cell in cells:
-            if cell.expectation.expected is Expected.REPLY:
+            if proves(cell):
                 self._by_source.setdefault((cell.scenario, cell.source.name), []).append(cell)
                 self._by_target.setdefault((cell.scenario, cell.target.name), []).append(cell)
 
@@ -109,14 +112,14 @@ class _Court:
             return self._need(names, f"{cell.source.name} resolved no name at all")
         source = [c for c in from_source if proves_source(c, cell)]
         found, failed = self._need(source, f"{cell.source.name} reached nobody over the wire")
-        if failed or cell.target.kind is EndpointKind.GATEWAY:
-            # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
-            return found, failed
         target = [
             c
             for c in self._by_target.get((cell.scenario, cell.target.name), [])
             if proves_target(c, cell)
         ]
+        if failed or (cell.target.kind is EndpointKind.GATEWAY and not target):
+            # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
+            return found, failed
         more, failed = self._need(target, f"{cell.target.name} answered nobody over the wire")
         return found + more, failed
 
@@ -149,8 +152,12 @@ def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _C
             return _say(
                 cell,
                 Verdict.LEAK,
-                f"{found.server} knows {found.name} as {', '.join(found.addresses)}; the name of a "
-                "container on another engine should be unknown here",
+                f"{found.server} knows {found.name} as {', '.join(found.addresses)}; "
+                + (
+                    "the name of a container on another engine should be unknown here"
+                    if cell.physics.expected is Expected.NO_SUCH_NAME
+                    else "it should be unknown here"
+                ),
             )
     if outcome.sent == 0:
         return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {outcome.error or 'no reason'}")
@@ -189,6 +196,10 @@ def _unresolved(cell: Cell, found: Resolution, court: _Court) -> Judgement:
         said = f"{found.server} gave no answer for {found.name} within {found.took_ms:.0f} ms"
     if cell.expectation.expected is Expected.REPLY:
         return _say(cell, Verdict.FAIL, f"the name did not resolve: {said}")
+    if cell.expectation.expected is Expected.SILENCE:
+        return _say(
+            cell, Verdict.INCONCLUSIVE, f"the name did not resolve, nothing was sent: {said}"
+        )
     controls, failed = court.controls(cell)
     if failed:
         return _say(cell, Verdict.INCONCLUSIVE, f"{said}; but {failed}")
@@ -222,6 +233,10 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
         return _say(
             cell, Verdict.LEAK, f"{seen.received} of {seen.sent} replies where silence was expected"
         )
+    if cell.physics.expected is not Expected.SILENCE:
+        # An override knows of a fault between two that may hear each other: no reply is all it
+        # says, and on which half of the way it is lost, the reason tells.
+        return _silent(cell, seen, court, _lost(cell, seen))
     if seen.request_seen is Seen.YES:
         return _say(
             cell,
@@ -238,13 +253,18 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
             f"no reply, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, "
             "and something above it keeps silent (a firewall?)",
         )
+    return _silent(cell, seen, court)
+
+
+def _silent(cell: Cell, seen: Observation, court: _Court, where: str = "") -> Judgement:
+    """Nothing came back. BLOCKED if the controls say that this is no accident."""
     controls, failed = court.controls(cell)
     if failed:
-        return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {failed}")
+        return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {failed}{where}")
     return _say(
         cell,
         Verdict.BLOCKED,
-        f"no reply to {_requests(seen.sent)}, while the controls answered",
+        f"no reply to {_requests(seen.sent)}, while the controls answered{where}",
         controls=controls,
     )
 

@@ -7,7 +7,9 @@ made so that ``pytest -k c1`` finds what a person means. Order: scenario, source
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 
+from matrix.overrides import overridden, proves
 from matrix.probes import By, Cell, Expected, Relation
 from matrix.rules import Situation, expectation
 from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
@@ -16,9 +18,22 @@ _BY_NAME = (Relation.ITSELF, Relation.SIBLING, Relation.REMOTE)
 _OVER_THE_WIRE = (Relation.REMOTE, Relation.OTHER_HOST, Relation.GATEWAY)
 
 
-def plan(topology: Topology) -> tuple[Cell, ...]:
-    """Every cell of the site's matrix."""
-    return tuple(cell for scenario in topology.scenarios for cell in _cells(topology, scenario))
+def plan(topology: Topology, today: date | None = None) -> tuple[Cell, ...]:
+    """Every cell of the site's matrix.
+
+    Args:
+        topology: the site.
+        today: the day of the run (UTC), which decides what overrides are in force.
+
+    Raises:
+        ValueError: the site has overrides, and no day was given.
+    """
+    cells = (cell for scenario in topology.scenarios for cell in _cells(topology, scenario))
+    if not topology.overrides:
+        return tuple(cells)
+    if today is None:
+        raise ValueError("whether an override is in force depends on the day of the run: give it")
+    return tuple(overridden(cell, topology.overrides, today) for cell in cells)
 
 
 def controls(cells: Iterable[Cell], selected: Iterable[str]) -> frozenset[str]:
@@ -42,7 +57,7 @@ def is_control(candidate: Cell, negative: Cell) -> bool:
     """Would a good reply in ``candidate`` support the silence of ``negative``?"""
     if candidate.scenario != negative.scenario or candidate.id == negative.id:
         return False
-    if candidate.expectation.expected is not Expected.REPLY:
+    if not proves(candidate):
         return False
     if negative.expectation.expected is Expected.NO_SUCH_NAME:
         return candidate.by is By.NAME and candidate.source == negative.source

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from matrix.grid import plain
-from matrix.record import CellRecord, ObservedRecord
+from matrix.record import CellRecord, ObservedRecord, OverrideRecord
 from reports.marks import holds
 
 MANY_CELLS = 1_000
@@ -37,6 +37,9 @@ def evidence(cell: CellRecord, *, many: bool = False) -> tuple[Line, ...]:
 def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
     ttl = f" with TTL {cell.expected_ttl}" if cell.expected_ttl is not None else ""
     yield Line("Expected", f"{cell.expected}{ttl}, because {cell.because}")
+    if cell.override is not None:
+        yield Line("Override", override_words(cell.override))
+        yield Line("Physics", f"{cell.override.physics}, because {cell.override.physics_because}")
     if cell.reason:
         yield Line("Verdict", f"{cell.verdict}: {cell.reason}")
     if cell.cause:
@@ -55,6 +58,16 @@ def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
         yield Line("To open it", cell.remedy)
     if cell.next_command:
         yield Line("Try", cell.next_command, "code")
+
+
+def override_words(one: OverrideRecord) -> str:
+    """Ticket, date, place and reason of an override, and whether it held."""
+    held = "in force until" if one.in_force else "EXPIRED on"
+    because = f": {one.because}" if one.because else ""
+    return (
+        f"{one.ticket} expects {one.expect}, {held} {one.until} "
+        f"(line {one.line} of the site file){because}"
+    )
 
 
 def _observed(seen: ObservedRecord) -> Iterator[Line]:

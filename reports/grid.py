@@ -12,8 +12,9 @@ from matrix.grid import NO_CELL, Heading, Mark, columns_of, draw, legend, paint,
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, ScenarioRecord
 from reports.axes import Matrix, matrix_of
-from reports.findings import Finding, findings, headline, troubles
-from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of
+from reports.evidence import override_words
+from reports.findings import Finding, OverrideSeen, findings, headline, overrides, troubles
+from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of, overridden
 
 MOST_ROWS = 64
 """More sources than this are drawn host by host: a grid that scrolls away shows nothing."""
@@ -55,6 +56,8 @@ def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = Fa
     shown = [m for m in (*VERDICT_MARKS.values(), NOT_JUDGED) if m.meaning in used]
     if any(not cell.selected for cell in matrix.cells.values()):
         shown.append(Mark("*", "ran only as a control"))
+    if any(overridden(cell) for cell in matrix.cells.values()):
+        shown.append(Mark("^", "judged by an override of the site"))
     return [*lines, *legend([*shown, NO_CELL], width=width, colour=colour)]
 
 
@@ -104,6 +107,7 @@ def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
         first, *rest = trouble.splitlines() or [""]
         lines.append(f"trouble: {plain(first, _MOST_WORDS)}")
         lines += [f"  {plain(line.strip(), _MOST_WORDS)}" for line in rest]
+    lines += [_override(seen) for seen in overrides(run)]
     told: list[str] = []
     for finding in findings(run):
         told += _told(finding, colour=colour)
@@ -117,6 +121,13 @@ def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
     if head.look:
         lines.append(f"look first at: {plain(head.look, _MOST_WORDS)}")
     return lines
+
+
+def _override(seen: OverrideSeen) -> str:
+    one = seen.record
+    kinds = sorted({cell.override.physics for cell in seen.cells if cell.override is not None})
+    words = f"override {override_words(one)}; the physics says {', '.join(kinds)}"
+    return plain(f"{words}: {_ids(seen.cells)}", _MOST_WORDS)
 
 
 def _counts(run: Run, *, colour: bool) -> Iterator[str]:

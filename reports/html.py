@@ -28,18 +28,20 @@ from matrix.grid import Heading, plain
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, Step
 from reports.axes import Matrix, matrix_of
-from reports.evidence import MANY_CELLS, evidence
+from reports.evidence import MANY_CELLS, evidence, override_words
 from reports.findings import (
     DECLARATION,
     DESIGN,
+    OVERRIDE,
     answer,
     blocked,
     findings,
     headline,
+    overrides,
     troubles,
 )
 from reports.grid import scenarios_of
-from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, question
+from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, overridden, question
 
 NARROW_FROM = 20
 """A matrix of more columns shows only symbols in its cells, and its names stand upright."""
@@ -85,7 +87,14 @@ def html(run: Run) -> bytes:
         findings=findings(run),
         scenarios=[_scenario(run, name) for name in scenarios_of(run)],
         answer=answer(run),
-        blocked=[(origin, [g for g in blocked(run) if g.origin == origin]) for origin in _ORIGINS],
+        blocked=[
+            (origin, [g for g in blocked(run) if g.origin == origin])
+            for origin in _ORIGINS
+            if origin != OVERRIDE or overrides(run)
+        ],
+        overrides=overrides(run),
+        override_words=override_words,
+        overridden=overridden,
         held=[f for f in findings(run) if f.verdict in _IN_THE_WAY],
         opened=[f for f in findings(run) if f.verdict in _TOO_OPEN],
         unknown=[f for f in findings(run) if f.verdict not in (*_IN_THE_WAY, *_TOO_OPEN)],
@@ -121,7 +130,7 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-_ORIGINS = (DESIGN, DECLARATION)
+_ORIGINS = (DESIGN, DECLARATION, OVERRIDE)
 _IN_THE_WAY = (Verdict.FAIL, Verdict.FLAPPING)
 _TOO_OPEN = (Verdict.LEAK, Verdict.IMPOSTOR)
 

@@ -43,11 +43,19 @@ def holds(cell: CellRecord) -> bool:
     return cell.verdict in _GOOD
 
 
+def overridden(cell: CellRecord) -> bool:
+    """True where an override of the site was in force, so that the physics did not decide."""
+    return cell.override is not None and cell.override.in_force
+
+
 def mark_of(cell: CellRecord) -> Mark:
-    """The cell's mark; one that ran only as a control is faint and carries an asterisk."""
+    """The cell's mark; one that ran only as a control is faint and carries an asterisk.
+
+    One that is judged by an override of the site carries a caret.
+    """
     mark = VERDICT_MARKS.get(cell.verdict, NOT_JUDGED)
     if cell.selected:
-        return mark
+        return replace(mark, symbol=f"{mark.symbol}^") if overridden(cell) else mark
     return replace(mark, symbol=f"{mark.symbol}*", sgr="2" if holds(cell) else mark.sgr)
 
 
