@@ -70,13 +70,15 @@ class Expectation:
     """What should come back, why, and what opens it where it is silence by design.
 
     ``ttl`` is the reply's TTL when the right one answers over the right path; None where we
-    cannot know it (the gateway is not ours).
+    cannot know it (the gateway is not ours). ``how`` are the anchors of the sections in
+    ``matrix.remedies`` that show the remedy step by step.
     """
 
     expected: Expected
     because: str
     ttl: int | None = None
     remedy: str = ""
+    how: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ class CellRecord:
     observed: ObservedRecord | None = None
     not_run: str = ""
     override: OverrideRecord | None = None
+    how: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

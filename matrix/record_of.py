@@ -102,6 +102,7 @@ def _cell(
         controls=judgement.controls if judgement else (),
         observed=_observed(outcome) if isinstance(outcome, Observation) else None,
         not_run=outcome.why if isinstance(outcome, NotRun) else "",
+        how=cell.expectation.how,
         override=override_record(cell.overridden) if cell.overridden else None,
     )
 

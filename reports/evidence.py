@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from matrix.grid import plain
 from matrix.record import CellRecord, ObservedRecord, OverrideRecord
 from reports.marks import holds
+from reports.remedies import remedies_of
 
 MANY_CELLS = 1_000
 """From this many cells on, commands and raw output stand only where a cell is not as expected."""
@@ -22,7 +23,7 @@ _RAW_MOST = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``kind``: "text", "code" (one line to type or compare), "raw" (as it came) or "cells"."""
+    """``kind``: "text", "code" (one line to type or compare), "raw" (as it came), "cells" or "remedy"."""
 
     label: str
     value: str
@@ -54,8 +55,8 @@ def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
             yield Line("As it came", _cut(cell.observed.raw), "raw")
     if cell.controls:
         yield Line("Controls", "\n".join(cell.controls), "cells")
-    if full and cell.remedy:
-        yield Line("To open it", cell.remedy)
+    if (full and cell.remedy) or remedies_of(cell):
+        yield Line("To open it", cell.remedy if full else "", "remedy")
     if cell.next_command:
         yield Line("Try", cell.next_command, "code")
 

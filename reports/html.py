@@ -42,6 +42,7 @@ from reports.findings import (
 )
 from reports.grid import scenarios_of
 from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, overridden, question
+from reports.remedies import remedies_for, remedies_of
 
 NARROW_FROM = 20
 """A matrix of more columns shows only symbols in its cells, and its names stand upright."""
@@ -92,6 +93,9 @@ def html(run: Run) -> bytes:
             for origin in _ORIGINS
             if origin != OVERRIDE or overrides(run)
         ],
+        remedies=remedies_for(run.cells),
+        remedies_of=remedies_of,
+        remedies_for=remedies_for,
         overrides=overrides(run),
         override_words=override_words,
         overridden=overridden,

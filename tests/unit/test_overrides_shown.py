@@ -90,7 +90,8 @@ def test_the_page_shows_it_at_the_cell_and_in_a_section(run: Run) -> None:
     assert "<dt>Physics<dd>silence, because why" in page
     assert "Blocked by an override of the site" in page
     other = html(healthy()).decode()
-    assert "verride" not in other
+    assert 'id="overrides"' not in other
+    assert "Blocked by an override" not in other
 
 
 def test_an_expired_one_is_loud(run: Run) -> None:
