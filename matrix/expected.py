@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from matrix.condensed import MOST_ROWS, host_wide, kind_lines
-from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend
+from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend, plain
 from matrix.probes import By, Cell, Expected
 from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
 
@@ -21,9 +21,24 @@ def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 10
         mine = tuple(cell for cell in chosen if cell.scenario == scenario.name)
         if mine:
             lines += ["", f"expected, {_title(scenario)}", *_grid(topology, scenario, mine, width)]
+    lines += _overrides(chosen)
     if lines:
         lines += ["", *legend(EXPECTED_MARKS.values(), width=width)]
     return lines
+
+
+def _overrides(cells: tuple[Cell, ...]) -> list[str]:
+    """A line for each cell that the site overrides, in force or expired."""
+    lines = []
+    for cell in cells:
+        if (found := cell.overridden) is not None:
+            one = found.override
+            held = "until" if found.in_force else "EXPIRED on"
+            lines.append(
+                f"override {one.ticket} (line {one.line}), {held} {one.until}: {cell.id} expects "
+                f"{one.expect}; the physics says {found.physics.expected}"
+            )
+    return ["", *(plain(line) for line in lines)] if lines else []
 
 
 def _title(scenario: Scenario) -> str:

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from matrix.probes import Cell, Judgement, NotRun, Observation, Outcome, Resolution
-from matrix.record import CellRecord, HostRecord, ObservedRecord, ScenarioRecord, SiteRecord
+from matrix.probes import (
+    Cell,
+    Judgement,
+    NotRun,
+    Observation,
+    Outcome,
+    Overridden,
+    Resolution,
+)
+from matrix.record import (
+    CellRecord,
+    HostRecord,
+    ObservedRecord,
+    OverrideRecord,
+    ScenarioRecord,
+    SiteRecord,
+)
 from matrix.topology import Scenario, Topology
 
 
@@ -87,6 +102,23 @@ def _cell(
         controls=judgement.controls if judgement else (),
         observed=_observed(outcome) if isinstance(outcome, Observation) else None,
         not_run=outcome.why if isinstance(outcome, NotRun) else "",
+        how=cell.expectation.how,
+        override=override_record(cell.overridden) if cell.overridden else None,
+    )
+
+
+def override_record(found: Overridden) -> OverrideRecord:
+    """The override on a cell as it stands in the record."""
+    one = found.override
+    return OverrideRecord(
+        ticket=one.ticket,
+        expect=one.expect,
+        until=one.until.isoformat(),
+        because=one.because,
+        line=one.line,
+        in_force=found.in_force,
+        physics=found.physics.expected,
+        physics_because=found.physics.because,
     )
 
 
