@@ -17,7 +17,7 @@ from reports.findings import answer, blocked, headline
 from reports.grid import matrix_lines, summary_lines
 from reports.html import html
 from reports.junit import junit
-from tests.unit.sample_run import SITE, healthy, spoiled
+from tests.unit.sample_run import SITE, big_site, healthy, spoiled
 
 OPENED = "bridge:c1:dev-master-01:address"
 CLOSED = "bridge:c1:c3:address"
@@ -128,3 +128,52 @@ def test_the_dry_run_shows_it(today: date, said: str) -> None:
         f"override NET-1 (line 55), {said} 2026-12-31: {OPENED} expects reply; the physics says "
         "silence"
     ) in lines
+
+
+def test_a_mark_for_many_carries_the_caret_of_any_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Host by host, the worst is drawn, and that an override judges one behind it is said."""
+    monkeypatch.setattr("reports.grid.MOST_ROWS", 20)
+    monkeypatch.setattr("reports.html.MOST_ROWS", 20)
+    name = "production-web-frontend-0"
+    closed, failed = (f"bridge:{name}05:{name}{other}:address" for other in ("06", "02"))
+    found = spoiled(
+        healthy(big_site(30)),
+        closed,
+        "BLOCKED",
+        expected="silence",
+        override=override(expect="silence", physics="reply", line=60),
+    )
+    lines = matrix_lines(found, "bridge")
+    assert sum("+^" in line for line in lines) == 1
+    assert any("^ judged by an override of the site (some of the group)" in line for line in lines)
+    assert html(found).count(b">+^<i>") == 1
+    bad = spoiled(found, failed, "FAIL")
+    assert sum("X^" in line for line in matrix_lines(bad, "bridge")) == 1
+    unasked = replace(bad, cells=tuple(replace(c, selected=c.id != closed) for c in bad.cells))
+    assert not any("^" in line for line in matrix_lines(unasked, "bridge"))
+    assert b">X^<i>" not in html(unasked)
+
+
+def test_the_dry_run_of_many_names_a_few_and_counts_the_rest() -> None:
+    """A line for each override and kind of physics, not one for each of hundreds of cells."""
+    text = (
+        big_site(30)
+        + """[[override]]
+cells = "bridge:production-web-frontend-000:*"
+expect = "silence"
+ticket = "NET-1"
+until = 2026-12-31
+"""
+    )
+    cells = plan(read_site(text, name="x"), date(2026, 12, 31))
+    lines = [
+        line for line in expected_lines(read_site(text, name="x"), cells) if "override" in line
+    ]
+    kinds: dict[str, int] = {}
+    for cell in cells:
+        if cell.overridden:
+            kinds[cell.physics.expected] = kinds.get(cell.physics.expected, 0) + 1
+    assert len(lines) == len(kinds) == 2
+    for line in lines:
+        count = kinds[line.rpartition(" ")[2]]
+        assert f"and {count - 4} more expect silence; the physics says" in line
