@@ -351,3 +351,19 @@ def test_silence_of_a_present_gateway_needs_somebody_whom_it_answered() -> None:
     found = under(GATEWAY, "silence", gateways)[GATEWAY]
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "gateway answered nobody over the wire" in found.reason
+
+
+def test_a_silenced_name_is_not_supported_by_the_same_pair_s_address() -> None:
+    """c1 reaches c3 alone, by address: that is nobody else, so the name's silence proves nothing."""
+    name, address = "bridge:c1:c3:name", "bridge:c1:c3:address"
+    found = Resolution("c3", ("192.168.2.222",), "NOERROR", "10.0.0.53", 1)
+    quiet: dict[str, Outcome] = {name: replace(silent(REMOTE), cell=name, resolution=found)}
+    judged = under(name, "silence", quiet)[name]
+    assert judged.verdict is Verdict.BLOCKED
+    assert judged.controls
+    assert address not in judged.controls
+    others = [i for i in BY_ID if i.startswith("bridge:c1:") and i.endswith(":address")]
+    quiet |= {i: silent(i) for i in others if i != address}
+    judged = under(name, "silence", quiet)[name]
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert "c1 reached nobody over the wire" in judged.reason
