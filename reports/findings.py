@@ -144,6 +144,15 @@ class OverrideSeen:
     record: OverrideRecord
     cells: tuple[CellRecord, ...]
 
+    @property
+    def physics(self) -> tuple[OverrideRecord, ...]:
+        """The first of each thing that the physics says of these cells."""
+        found: dict[str, OverrideRecord] = {}
+        for cell in self.cells:
+            if cell.override is not None:
+                found.setdefault(cell.override.physics, cell.override)
+        return tuple(found.values())
+
 
 def overrides(run: Run) -> tuple[OverrideSeen, ...]:
     """The overrides that lie on cells of this run, in the order of the site file."""

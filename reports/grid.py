@@ -109,7 +109,7 @@ def covered(run: Run) -> str:
 
 def _override(seen: OverrideSeen) -> str:
     one = seen.record
-    kinds = sorted({cell.override.physics for cell in seen.cells if cell.override is not None})
+    kinds = sorted(each.physics for each in seen.physics)
     words = f"override {override_words(one)}; the physics says {', '.join(kinds)}"
     return plain(f"{words}: {_ids(seen.cells)}", _MOST_WORDS)
 

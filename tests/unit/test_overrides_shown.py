@@ -103,6 +103,16 @@ def test_an_expired_one_is_loud(run: Run) -> None:
     assert "!^" not in "".join(matrix_lines(found, "bridge"))
 
 
+def test_all_that_the_physics_says_of_a_pattern_s_cells_is_said(run: Run) -> None:
+    """One override may lie on cells of which the physics says different things."""
+    other = override(expect="reply", physics="no-such-name", line=60)
+    found = spoiled(run, "bridge:c1:c3:name", "PASS", expected="reply", override=other)
+    page = html(found).decode()
+    section = page.partition('id="overrides"')[2].partition("</section>")[0]
+    assert "The physics says silence: why" in section
+    assert "The physics says no-such-name: why" in section
+
+
 def test_junit_has_it_as_properties(run: Run) -> None:
     """A CI server sees ticket, date and what the physics says."""
     root = fromstring(junit(run))  # noqa: S314  our own bytes
