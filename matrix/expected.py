@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from matrix.condensed import MOST_ROWS, host_wide, kind_lines
-from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend
+from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend, plain
 from matrix.probes import By, Cell, Expected
-from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
+from matrix.topology import Endpoint, EndpointKind, Override, Scenario, Topology
 
 DIFFERS = Mark("*", "differs from cell to cell")
 """Where a host's containers stand as one, and not all the same is expected of them."""
+
+_IDS_SHOWN = 4
 
 
 def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 100) -> list[str]:
@@ -21,9 +23,29 @@ def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 10
         mine = tuple(cell for cell in chosen if cell.scenario == scenario.name)
         if mine:
             lines += ["", f"expected, {_title(scenario)}", *_grid(topology, scenario, mine, width)]
+    lines += _overrides(chosen)
     if lines:
         lines += ["", *legend(EXPECTED_MARKS.values(), width=width)]
     return lines
+
+
+def _overrides(cells: tuple[Cell, ...]) -> list[str]:
+    """A line for each override, in force or expired, and what the physics says of its cells."""
+    seen: dict[tuple[Override, bool, Expected], list[str]] = {}
+    for cell in cells:
+        if (found := cell.overridden) is not None:
+            key = found.override, found.in_force, found.physics.expected
+            seen.setdefault(key, []).append(cell.id)
+    lines = []
+    for (one, in_force, physics), ids in sorted(seen.items(), key=lambda pair: pair[0][0].line):
+        held = "until" if in_force else "EXPIRED on"
+        more = f" and {len(ids) - _IDS_SHOWN:,} more" if len(ids) > _IDS_SHOWN else ""
+        lines.append(
+            f"override {one.ticket} (line {one.line}), {held} {one.until}: "
+            f"{', '.join(ids[:_IDS_SHOWN])}{more} expect{'s' if len(ids) == 1 else ''} "
+            f"{one.expect}; the physics says {physics}"
+        )
+    return ["", *(plain(line) for line in lines)] if lines else []
 
 
 def _title(scenario: Scenario) -> str:

@@ -18,8 +18,10 @@ Rule 2: first match wins, in this order: did not run, somebody else answered, re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from matrix.identity import Witnesses, stranger
+from matrix.overrides import with_override
 from matrix.plan import Proof, Proves, needs, proofs
 from matrix.probes import (
     By,
@@ -66,7 +68,9 @@ def judge(
     )
     court = _Court(everything, proven)
     return {
-        cell.id: _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
+        cell.id: with_override(
+            cell, _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
+        )
         for cell in everything
     }
 
@@ -93,35 +97,43 @@ class _Court:
     """Finds the controls of a negative cell and says which of them failed."""
 
     def __init__(self, cells: tuple[Cell, ...], proven: frozenset[str]) -> None:
-        self._tried: dict[Proof, list[str]] = {}
-        self._good: dict[Proof, list[str]] = {}
+        self._tried: dict[Proof, list[Cell]] = {}
+        self._good: dict[Proof, list[Cell]] = {}
         for cell in cells:
             for proof in proofs(cell):
-                self._tried.setdefault(proof, []).append(cell.id)
+                self._tried.setdefault(proof, []).append(cell)
                 if cell.id in proven:
-                    self._good.setdefault(proof, []).append(cell.id)
+                    self._good.setdefault(proof, []).append(cell)
 
     def controls(self, cell: Cell) -> tuple[tuple[str, ...], str]:
         """Ids of the controls that answered, and "" or the words for the one that failed."""
         found: tuple[str, ...] = ()
         for proof in needs(cell):
             _, who, what = proof
-            if what is Proves.ANSWERS and cell.target.kind is EndpointKind.GATEWAY:
-                # Nobody owns a gateway that is declared absent, so nobody can vouch for it.
+            gateway = cell.target.kind is EndpointKind.GATEWAY
+            if what is Proves.ANSWERS and gateway and proof not in self._tried:
+                # Nobody owns a gateway that is declared absent, so nobody can vouch for it. One
+                # that is there, and that an override silences for some, must have answered others.
                 continue
-            more, failed = self._need(proof, f"{who} {_FAILED[what]}")
+            more, failed = self._need(proof, cell, f"{who} {_FAILED[what]}")
             if failed:
                 return found + more, failed
             found += more
         return found, ""
 
-    def _need(self, proof: Proof, failure: str) -> tuple[tuple[str, ...], str]:
-        if good := self._good.get(proof):
-            return tuple(good[:3]), ""
-        tried = self._tried.get(proof)
+    def _need(self, proof: Proof, cell: Cell, failure: str) -> tuple[tuple[str, ...], str]:
+        if good := _others(self._good.get(proof, ()), cell):
+            return good, ""
+        tried = _others(self._tried.get(proof, ()), cell)
         if not tried:
             return (), f"{failure}: the site has no cell that could show it (one host alone?)"
-        return (), f"{failure} in the same window (control {', '.join(tried[:3])})"
+        return (), f"{failure} in the same window (control {', '.join(tried)})"
+
+
+def _others(controls: Iterable[Cell], cell: Cell) -> tuple[str, ...]:
+    """Ids of the first three that are not between the same two (that is one at most, by address)."""
+    pair = cell.source, cell.target
+    return tuple(islice((c.id for c in controls if (c.source, c.target) != pair), 3))
 
 
 _FAILED = {
@@ -150,8 +162,12 @@ def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _C
             return _say(
                 cell,
                 Verdict.LEAK,
-                f"{found.server} knows {found.name} as {', '.join(found.addresses)}; the name of a "
-                "container on another engine should be unknown here",
+                f"{found.server} knows {found.name} as {', '.join(found.addresses)}; "
+                + (
+                    "the name of a container on another engine should be unknown here"
+                    if cell.physics.expected is Expected.NO_SUCH_NAME
+                    else "it should be unknown here"
+                ),
             )
     if outcome.sent == 0:
         return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {outcome.error or 'no reason'}")
@@ -168,12 +184,32 @@ def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _C
 
 
 def _unresolved(cell: Cell, found: Resolution, court: _Court) -> Judgement:
-    """The resolver gave no address."""
+    """The resolver gave no address.
+
+    NOERROR without an address is NODATA (RFC 2308 section 2.2): the name exists, so it is not "no
+    such name"; and nothing can be sent to it, so it is no leak either. Whose name it is (a zone of
+    the servers that the engine forwards to, a container without IPv4) the answer does not say.
+    """
     said = f"{found.server} said {found.code} for {found.name} after {found.took_ms:.0f} ms"
+    if found.code == "NOERROR":
+        said = (
+            f"{found.server} said NOERROR for {found.name}, without an address: the name exists "
+            "there, but has no A record (NODATA)"
+        )
+        if cell.expectation.expected is not Expected.REPLY:
+            return _say(
+                cell,
+                Verdict.INCONCLUSIVE,
+                f"{said}. That is not 'no such name', and it does not tell whose name it is",
+            )
     if found.code == "NO-ANSWER":
         said = f"{found.server} gave no answer for {found.name} within {found.took_ms:.0f} ms"
     if cell.expectation.expected is Expected.REPLY:
         return _say(cell, Verdict.FAIL, f"the name did not resolve: {said}")
+    if cell.expectation.expected is Expected.SILENCE:
+        return _say(
+            cell, Verdict.INCONCLUSIVE, f"the name did not resolve, nothing was sent: {said}"
+        )
     controls, failed = court.controls(cell)
     if failed:
         return _say(cell, Verdict.INCONCLUSIVE, f"{said}; but {failed}")
@@ -207,6 +243,10 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
         return _say(
             cell, Verdict.LEAK, f"{seen.received} of {seen.sent} replies where silence was expected"
         )
+    if cell.physics.expected is not Expected.SILENCE:
+        # An override knows of a fault between two that may hear each other: no reply is all it
+        # says, and on which half of the way it is lost, the reason tells.
+        return _silent(cell, seen, court, _lost(cell, seen))
     if seen.request_seen is Seen.YES:
         return _say(
             cell,
@@ -223,13 +263,18 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
             f"no reply, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, "
             "and something above it keeps silent (a firewall?)",
         )
+    return _silent(cell, seen, court)
+
+
+def _silent(cell: Cell, seen: Observation, court: _Court, where: str = "") -> Judgement:
+    """Nothing came back. BLOCKED if the controls say that this is no accident."""
     controls, failed = court.controls(cell)
     if failed:
-        return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {failed}")
+        return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {failed}{where}")
     return _say(
         cell,
         Verdict.BLOCKED,
-        f"no reply to {_requests(seen.sent)}, while the controls answered",
+        f"no reply to {_requests(seen.sent)}, while the controls answered{where}",
         controls=controls,
     )
 
@@ -253,12 +298,12 @@ def _lost(cell: Cell, seen: Observation) -> str:
         words = f"; {seen.requests_seen} reached {cell.target.name}, so replies were lost"
     elif seen.request_seen is Seen.NO:
         words = f"; none reached {cell.target.name}: lost on the way there"
-    if (
-        seen.neighbour is not None
-        and not seen.neighbour.mac
-        and cell.relation is not Relation.ITSELF
-    ):
-        words += f"; nobody answered ARP for {seen.address} ({seen.neighbour.state})"
+    entry = None if cell.relation is Relation.ITSELF else seen.neighbour
+    if entry is not None and not entry.mac:
+        words += f"; nobody answered ARP for {seen.address} ({entry.state})"
+    elif seen.request_seen is Seen.NO:
+        # A raw socket hears only what the filter of its own namespace (INPUT) has let through.
+        words += f", or dropped by {cell.target.name}'s own firewall"
     if seen.error:
         words += f"; {seen.error}"
     return words

@@ -7,9 +7,11 @@ made so that ``pytest -k c1`` finds what a person means. Order: scenario, source
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from enum import StrEnum
 from itertools import zip_longest
 
+from matrix.overrides import overridden, proves
 from matrix.probes import By, Cell, Expected, Relation
 from matrix.rules import Situation, expectation
 from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
@@ -33,9 +35,22 @@ Proof = tuple[str, str, Proves]
 """Scenario, endpoint, and what is shown of it."""
 
 
-def plan(topology: Topology) -> tuple[Cell, ...]:
-    """Every cell of the site's matrix."""
-    return tuple(cell for scenario in topology.scenarios for cell in _cells(topology, scenario))
+def plan(topology: Topology, today: date | None = None) -> tuple[Cell, ...]:
+    """Every cell of the site's matrix.
+
+    Args:
+        topology: the site.
+        today: the day of the run (UTC), which decides what overrides are in force.
+
+    Raises:
+        ValueError: the site has overrides, and no day was given.
+    """
+    cells = (cell for scenario in topology.scenarios for cell in _cells(topology, scenario))
+    if not topology.overrides:
+        return tuple(cells)
+    if today is None:
+        raise ValueError("whether an override is in force depends on the day of the run: give it")
+    return tuple(overridden(cell, topology.overrides, today) for cell in cells)
 
 
 def controls(cells: Iterable[Cell], selected: Iterable[str]) -> frozenset[str]:
@@ -83,9 +98,10 @@ def proofs(cell: Cell) -> tuple[Proof, ...]:
     """What a good reply in this cell proves, for the silence of others.
 
     A container's ping to itself never leaves its namespace, and one to a sibling never leaves the
-    kernel: with the cable pulled both still answer, so neither proves anything about the wire.
+    kernel: with the cable pulled both still answer, so neither proves anything about the wire. Nor
+    does a reply that only an override of the site expects.
     """
-    if cell.expectation.expected is not Expected.REPLY:
+    if not proves(cell):
         return ()
     if cell.by is By.NAME:
         return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
@@ -102,8 +118,8 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
 
     Silence counts only when in the same window its source reached somebody else over the wire and
     its target answered somebody else; "no such name" only when the same source's resolver answered.
-    (The same pair is never the proof of its own silence: a cell that expects silence proves
-    nothing.)
+    The same pair is never the proof of its own silence: a cell that expects silence proves nothing,
+    and where an override silences a name, the judge leaves out the same pair by address.
     """
     if cell.expectation.expected is Expected.REPLY:
         return ()

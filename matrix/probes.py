@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from matrix.topology import Endpoint
+from matrix.topology import Endpoint, Override
 
 
 class By(StrEnum):
@@ -70,18 +70,36 @@ class Expectation:
     """What should come back, why, and what opens it where it is silence by design.
 
     ``ttl`` is the reply's TTL when the right one answers over the right path; None where we
-    cannot know it (the gateway is not ours).
+    cannot know it (the gateway is not ours). ``how`` are the anchors of the sections in
+    ``matrix.remedies`` that show the remedy step by step.
     """
 
     expected: Expected
     because: str
     ttl: int | None = None
     remedy: str = ""
+    how: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A site's override as it lies on one cell: what the physics says, and whether it holds today.
+
+    Where ``in_force`` is False the override has expired, and the cell is judged by ``physics``.
+    """
+
+    override: Override
+    physics: Expectation
+    in_force: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One question of the matrix with its expectation. ``id`` is stable from night to night."""
+    """One question of the matrix with its expectation. ``id`` is stable from night to night.
+
+    ``expectation`` is what the cell is judged by; ``physics`` what the rules say of it. They differ
+    only under an override that is in force.
+    """
 
     id: str
     scenario: str
@@ -90,6 +108,12 @@ class Cell:
     by: By
     relation: Relation
     expectation: Expectation
+    overridden: Overridden | None = None
+
+    @property
+    def physics(self) -> Expectation:
+        """What the rules expect, whatever the site overrides."""
+        return self.overridden.physics if self.overridden else self.expectation
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,24 @@ class ObservedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideRecord:
+    """The site's override on a cell, and what the physics says of the cell.
+
+    ``until`` is an ISO 8601 date, ``line`` the override's place in the site file. Where
+    ``in_force`` is False it had expired, and the cell is judged by the physics.
+    """
+
+    ticket: str
+    expect: str
+    until: str
+    because: str
+    line: int
+    in_force: bool
+    physics: str
+    physics_because: str
+
+
+@dataclass(frozen=True, slots=True)
 class CellRecord:
     """One cell: question, expectation, evidence, verdict.
 
@@ -127,6 +145,8 @@ class CellRecord:
     observed: ObservedRecord | None = None
     not_run: str = ""
     trace: Trace | None = None
+    override: OverrideRecord | None = None
+    how: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

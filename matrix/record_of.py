@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from matrix.cause import Cause
-from matrix.probes import Cell, Judgement, NotRun, Observation, Outcome, Resolution
+from matrix.probes import (
+    Cell,
+    Judgement,
+    NotRun,
+    Observation,
+    Outcome,
+    Overridden,
+    Resolution,
+)
 from matrix.record import (
     CauseRecord,
     CellRecord,
     HostRecord,
     ObservedRecord,
+    OverrideRecord,
     ScenarioRecord,
     SiteRecord,
 )
@@ -118,6 +127,23 @@ def _cell(
         observed=_observed(outcome) if isinstance(outcome, Observation) else None,
         not_run=outcome.why if isinstance(outcome, NotRun) else "",
         trace=trace,
+        how=cell.expectation.how,
+        override=override_record(cell.overridden) if cell.overridden else None,
+    )
+
+
+def override_record(found: Overridden) -> OverrideRecord:
+    """The override on a cell as it stands in the record."""
+    one = found.override
+    return OverrideRecord(
+        ticket=one.ticket,
+        expect=one.expect,
+        until=one.until.isoformat(),
+        because=one.because,
+        line=one.line,
+        in_force=found.in_force,
+        physics=found.physics.expected,
+        physics_because=found.physics.because,
     )
 
 

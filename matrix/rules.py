@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from matrix.probes import By, Expectation, Expected, Relation
+from matrix.remedies import ADD_HOST, HOST_SHIM, LAN_DNS, ROUTER, SECOND_NETWORK, Remedy
 from matrix.topology import Endpoint, EndpointKind, Scenario
 
 LINUX_TTL = 64
@@ -40,7 +41,10 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: when it fits, what comes back, why, and what opens it where it is silence."""
+    """One row: when it fits, what comes back, why, and what opens it where it is silence.
+
+    ``remedy`` says it in a sentence, ``how`` names the sections that show every step of it.
+    """
 
     name: str
     fits: Callable[[Situation], bool]
@@ -48,6 +52,7 @@ class Rule:
     because: str
     ttl: int | None = None
     remedy: str = ""
+    how: tuple[Remedy, ...] = ()
 
 
 _SHIM = (
@@ -64,6 +69,7 @@ RULES: tuple[Rule, ...] = (
         "{source_host} has never heard its name",
         remedy="add --add-host {target}:{address} when the container is made, or use a DNS "
         "server on the LAN",
+        how=(ADD_HOST, LAN_DNS),
     ),
     Rule(
         "itself",
@@ -79,6 +85,7 @@ RULES: tuple[Rule, ...] = (
         Expected.SILENCE,
         "the site declares that nobody owns {address} on {segment}",
         remedy="put a router with {address} on {segment}, then set gateway_present = true",
+        how=(ROUTER,),
     ),
     Rule(
         "gateway",
@@ -93,6 +100,7 @@ RULES: tuple[Rule, ...] = (
         "macvlan: a parent does not reach its own children. The frame leaves {source_host} on the "
         "wire by {parent}, and nothing there sends it back",
         remedy=_SHIM,
+        how=(HOST_SHIM, SECOND_NETWORK),
     ),
     Rule(
         "host to its own container",
@@ -101,6 +109,7 @@ RULES: tuple[Rule, ...] = (
         "macvlan: a parent does not reach its own children. What {source_host} sends by {parent} "
         "goes to the wire, never up to its own endpoints",
         remedy=_SHIM,
+        how=(HOST_SHIM, SECOND_NETWORK),
     ),
     Rule(
         "sibling in bridge mode",
@@ -147,6 +156,7 @@ def expectation(situation: Situation) -> Expectation:
                 rule.because.format_map(words),
                 rule.ttl,
                 rule.remedy.format_map(words),
+                tuple(remedy.anchor for remedy in rule.how),
             )
     raise LookupError(f"no rule for {situation.source.name} -> {situation.target.name}")
 

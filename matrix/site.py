@@ -3,7 +3,8 @@
 Rule of this file: *all* faults in one go, each as ``file:line: key: what is wrong; what to
 write``. Two passes find them: pydantic checks the shape of each value; ``_Checks`` compares the
 values with each other, on whatever could be read, so that a typo in one place does not hide a
-clash in another. Nothing here touches a host.
+clash in another. What an override names can be checked only where the cells are known, so where
+the rest of the site has the right shape. Nothing here touches a host.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt, ValidationError
 
 from matrix.errors import ConfigError
+from matrix.override_checks import override_checks
+from matrix.plan import plan
 from matrix.site_checks import cross_checks
 from matrix.toml_lines import Lines
 from matrix.toml_lines import Path as Loc
-from matrix.topology import Container, Host, Scenario, Segment, Timing, Topology
+from matrix.topology import Container, Host, Override, Scenario, Segment, Timing, Topology
 
 # Names go into file names, terminal lines, ssh arguments and Docker objects: no separator of
 # ours (":"), no leading "-", nothing a shell or a terminal would take for something else.
@@ -59,12 +63,21 @@ class _Timing(_Table):
     name_deadline_s: float = Field(default=Timing().name_deadline_s, ge=0.1, le=60)
 
 
+class _Override(_Table):
+    cells: Annotated[str, Field(pattern=r"^\S{1,200}$")]
+    expect: Literal["reply", "silence", "no-such-name"]
+    ticket: Annotated[str, Field(pattern=r"^\S{1,200}$")]
+    until: Annotated[date, Strict()]
+    because: Annotated[str, Field(max_length=500)] = ""
+
+
 class _Site(_Table):
     embedded_lab: StrictBool = False
     image: ImageName = "busybox:latest"
     timing: _Timing = Field(default_factory=_Timing)
     host: list[_Host] = Field(min_length=1)
     scenario: list[_Scenario] = Field(min_length=1)
+    override: list[_Override] = Field(default_factory=list)
 
 
 _WRITE = {
@@ -89,6 +102,12 @@ _WRITE = {
     "host": "a [[host]] table with name, parent and address for each Docker host",
     "scenario": "a [[scenario]] table with name, network, subnet, gateway and containers",
     "timing": "a [timing] table with echoes, reply_deadline_s or name_deadline_s",
+    "override": "an [[override]] table with cells, expect, ticket and until",
+    "cells": 'a cell id or a pattern of them, such as cells = "bridge:c1:dev-master-01:address"',
+    "expect": 'expect = "reply", "silence" or "no-such-name"',
+    "ticket": 'the ticket that says why, without spaces, such as ticket = "NET-123"',
+    "until": "the last day it holds (UTC), a date without quotes, such as until = 2026-12-31",
+    "because": 'a sentence of at most 500 characters, such as because = "the switch reflects"',
 }
 
 
@@ -113,15 +132,25 @@ def read_site(text: str, *, name: str) -> Topology:
     except ValidationError as error:
         faults += [_in_words(dict(fault)) for fault in error.errors()]
     spoilt = {loc for loc, _ in faults}
-    faults += [fault for fault in cross_checks(found) if fault[0] not in spoilt]
+    lines = Lines(text)
+    more = [*cross_checks(found), *_override_faults(found, lines)]
+    faults += [fault for fault in more if fault[0] not in spoilt]
     if faults or site is None:
-        lines = Lines(text)
         said = sorted({(lines.of(loc), _key(loc), words) for loc, words in faults})
         raise ConfigError("\n".join(f"{name}:{line}: {key}: {words}" for line, key, words in said))
-    return _topology(site)
+    return _topology(site, lines)
 
 
-def _topology(site: _Site) -> Topology:
+def _override_faults(found: dict[str, Any], lines: Lines) -> list[tuple[Loc, str]]:
+    """What is wrong with the overrides, where the cells that they could name are known."""
+    try:
+        rest = _Site.model_validate({k: v for k, v in found.items() if k != "override"})
+    except ValidationError:
+        return []
+    return list(override_checks(found, plan(_topology(rest, lines)), lines))
+
+
+def _topology(site: _Site, lines: Lines) -> Topology:
     hosts = tuple(Host(h.name, h.parent, h.address) for h in site.host)
     return Topology(
         hosts=hosts,
@@ -129,6 +158,10 @@ def _topology(site: _Site) -> Topology:
         image=site.image,
         timing=Timing(**site.timing.model_dump()),
         embedded_lab=site.embedded_lab,
+        overrides=tuple(
+            Override(**one.model_dump(), line=lines.of(("override", number)))
+            for number, one in enumerate(site.override)
+        ),
     )
 
 
@@ -177,7 +210,8 @@ def _in_words(fault: dict[str, Any]) -> tuple[Loc, str]:
     if fault["type"] == "missing":
         return loc, f"is missing; {advice}"
     value = fault.get("input")
-    shown = "" if isinstance(value, dict | list) else f"{value!r} is wrong"
+    shown = f"{value!r} is wrong" if isinstance(value, str) else f"{value} is wrong"
+    shown = "" if isinstance(value, dict | list) else shown
     return loc, f"{shown or fault['msg']}; {advice}"
 
 

@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 def cross_checks(site: dict[str, Any]) -> Iterator[Fault]:
     """Every clash between values of the site, as (path of the key, words)."""
-    hosts = _tables(site, "host")
-    scenarios = _tables(site, "scenario")
+    hosts = tables(site, "host")
+    scenarios = tables(site, "scenario")
     yield from _names(hosts, scenarios)
     yield from _host_addresses(hosts)
     yield from _parents(hosts, scenarios)
@@ -171,7 +171,8 @@ def _read(kind: Callable[[str], T], value: object) -> T | None:
         return None
 
 
-def _tables(site: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def tables(site: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The tables of an array of tables, an empty one for each entry that is none."""
     found = site.get(key)
     return [t if isinstance(t, dict) else {} for t in found] if isinstance(found, list) else []
 

@@ -11,6 +11,7 @@ containers. The *parent* is the link a macvlan network sits on: the NIC, or its 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
@@ -124,6 +125,23 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """The site's word that some cells do otherwise than the physics says, until a date.
+
+    ``cells`` is a cell id, or a pattern of ids with ``*``; ``expect`` a value of
+    ``matrix.probes.Expected``; ``until`` the last day it holds (UTC); ``line`` its place in the
+    site file.
+    """
+
+    cells: str
+    expect: str
+    ticket: str
+    until: date
+    because: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """The whole site as declared.
 
@@ -135,6 +153,7 @@ class Topology:
     image: str = "busybox:latest"
     timing: Timing = Timing()
     embedded_lab: bool = False
+    overrides: tuple[Override, ...] = ()
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError for a name that the site does not have."""

@@ -1,4 +1,7 @@
-"""``python -m reports render RUN`` and ``show RUN``: a run's report again, on any later day."""
+"""``python -m reports render RUN`` and ``show RUN``: a run's report again, on any later day.
+
+``remedies`` prints how to open what is blocked by design: the text of ``docs/remedies.md``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from matrix.grid import plain
 from matrix.record import load
 from reports.files import write_reports
 from reports.grid import matrix_lines, scenarios_of, summary_lines
+from reports.remedies import markdown
 
 
 def main(argv: list[str]) -> int:
@@ -27,11 +31,14 @@ def main(argv: list[str]) -> int:
     render.add_argument("--out", metavar="FILE", type=Path, help="write the HTML there instead")
     show = commands.add_parser("show", help="print the matrices and what is not as expected")
     show.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its run.json")
+    commands.add_parser("remedies", help="print how to open what is blocked by design")
     asked = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that is not UTF-8 shows what it cannot print as an escape.
             stream.reconfigure(errors="backslashreplace")
+    if asked.command == "remedies":
+        return _print(markdown().splitlines())
     path = asked.run / "run.json" if asked.run.is_dir() else asked.run
     try:
         data = path.read_bytes()
@@ -47,6 +54,10 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         where = error.filename or asked.out or path.parent
         return _refused(f"{where}: {error.strerror or error}")
+    return _print(lines)
+
+
+def _print(lines: list[str]) -> int:
     try:
         print("\n".join(lines), flush=True)
     except BrokenPipeError:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from matrix.grid import plain
-from matrix.record import CellRecord, ObservedRecord
+from matrix.record import CellRecord, ObservedRecord, OverrideRecord
 from reports.findings import Finding
 from reports.marks import holds
+from reports.remedies import remedies_of
 
 MANY_CELLS = 1_000
 """From this many cells on, commands and raw output stand only where a cell is not as expected."""
@@ -31,7 +32,7 @@ _RAW_MOST = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``kind``: "text", "code" (one line to type or compare), "raw" (as it came) or "cells"."""
+    """``kind``: "text", "code" (one line to type or compare), "raw" (as it came), "cells" or "remedy"."""
 
     label: str
     value: str
@@ -61,6 +62,9 @@ def with_evidence(cells: Sequence[CellRecord], found: Sequence[Finding]) -> tupl
 def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
     ttl = f" with TTL {cell.expected_ttl}" if cell.expected_ttl is not None else ""
     yield Line("Expected", f"{cell.expected}{ttl}, because {cell.because}")
+    if cell.override is not None:
+        yield Line("Override", override_words(cell.override))
+        yield Line("Physics", f"{cell.override.physics}, because {cell.override.physics_because}")
     if cell.reason:
         yield Line("Verdict", f"{cell.verdict}: {cell.reason}")
     if cell.cause:
@@ -77,10 +81,20 @@ def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
         yield Line("Asked again", "; ".join(cell.trace.words))
     if cell.controls:
         yield Line("Controls", "\n".join(cell.controls), "cells")
-    if full and cell.remedy:
-        yield Line("To open it", cell.remedy)
+    if (full and cell.remedy) or remedies_of(cell):
+        yield Line("To open it", cell.remedy if full else "", "remedy")
     if cell.next_command:
         yield Line("Try", cell.next_command, "code")
+
+
+def override_words(one: OverrideRecord) -> str:
+    """Ticket, date, place and reason of an override, and whether it held."""
+    held = "in force until" if one.in_force else "EXPIRED on"
+    because = f": {one.because}" if one.because else ""
+    return (
+        f"{one.ticket} expects {one.expect}, {held} {one.until} "
+        f"(line {one.line} of the site file){because}"
+    )
 
 
 def _observed(seen: ObservedRecord) -> Iterator[Line]:

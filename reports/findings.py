@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from matrix.probes import Relation, Verdict
-from matrix.record import CellRecord, Run
-from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, holds
+from matrix.record import CellRecord, OverrideRecord, Run
+from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, holds, overridden
 
 _CELL_ID = re.compile(r"(?<![^\s:])[^\s:]+:[^\s:]+:[^\s:]+:(?:address|name)")
 """Begins at a word's begin only: a megabyte without a space must not take an hour."""
@@ -27,7 +27,12 @@ _URGENCY = (
 )
 """What to look at first: a reply that lies makes every other cell doubtful."""
 
-DESIGN, DECLARATION = "by design", "by declaration of the site"
+DESIGN, DECLARATION, OVERRIDE = (
+    "by design",
+    "by declaration of the site",
+    "by an override of the site",
+)
+_ORIGINS = (DESIGN, DECLARATION, OVERRIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def _fix_first(finding: Finding) -> tuple[bool, int, int, str]:
 
 
 def blocked(run: Run) -> tuple[Blocked, ...]:
-    """Everything that is blocked as it should be: by design first, then by declaration."""
+    """Everything that is blocked as it should be: by design, by declaration, by override."""
     parents = _parents(run)
     groups: dict[tuple[str, str], list[CellRecord]] = {}
     for cell in run.cells:
@@ -117,11 +122,17 @@ def blocked(run: Run) -> tuple[Blocked, ...]:
                 tuple(cells),
             )
         )
-    return tuple(sorted(found, key=lambda g: (g.origin != DESIGN, -len(g.cells), g.title)))
+    return tuple(sorted(found, key=lambda g: (_ORIGINS.index(g.origin), -len(g.cells), g.title)))
 
 
 def _why(cell: CellRecord) -> tuple[str, str]:
     """Origin and title of a blocked cell's group."""
+    if cell.override is not None and cell.override.in_force:
+        words = f"{cell.override.ticket}, until {cell.override.until}"
+        return (
+            OVERRIDE,
+            f"The site overrides the physics, which says {cell.override.physics}: {words}",
+        )
     if cell.expected == "no-such-name":
         return DESIGN, "Docker's name server knows the containers of its own engine only"
     if cell.relation == Relation.GATEWAY:
@@ -129,6 +140,34 @@ def _why(cell: CellRecord) -> tuple[str, str]:
     if cell.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER):
         return DESIGN, "A macvlan parent and its own containers do not reach each other"
     return DESIGN, f"Silence between a source and its {cell.relation}"
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideSeen:
+    """An override of the site file, with the cells of this run that it changes."""
+
+    record: OverrideRecord
+    cells: tuple[CellRecord, ...]
+
+    @property
+    def physics(self) -> tuple[OverrideRecord, ...]:
+        """The first of each thing that the physics says of these cells."""
+        found: dict[str, OverrideRecord] = {}
+        for cell in self.cells:
+            if cell.override is not None:
+                found.setdefault(cell.override.physics, cell.override)
+        return tuple(found.values())
+
+
+def overrides(run: Run) -> tuple[OverrideSeen, ...]:
+    """The overrides that lie on cells of this run, in the order of the site file."""
+    found: dict[int, list[CellRecord]] = {}
+    first: dict[int, OverrideRecord] = {}
+    for cell in run.cells:
+        if cell.override is not None:
+            found.setdefault(cell.override.line, []).append(cell)
+            first.setdefault(cell.override.line, cell.override)
+    return tuple(OverrideSeen(first[line], tuple(cells)) for line, cells in sorted(found.items()))
 
 
 def troubles(run: Run) -> tuple[str, ...]:
@@ -165,6 +204,8 @@ def headline(run: Run) -> Headline:
             f"All {total} cells{part} are as they should be: {found.get(Verdict.PASS, 0)} answered"
             f", {found.get(Verdict.BLOCKED, 0)} are blocked as expected, with proof."
         )
+        if by_override := sum(overridden(cell) for cell in selected):
+            sentence += f" {by_override} of them by the site's overrides, against the physics."
         return Headline(not trouble, sentence, trouble)
     first = next((f for f in findings(run) if any(c.selected for c in f.cells)), None)
     look = trouble or (first.cause or first.reason if first else "")
@@ -179,8 +220,8 @@ def answer(run: Run) -> tuple[str, ...]:
     The article: "some cells fail in both modes; by design, or because of this virtual network?"
     """
     judged = [cell for cell in run.cells if cell.verdict]
-    by_origin = {DESIGN: 0, DECLARATION: 0}
-    where: dict[str, set[str]] = {DESIGN: set(), DECLARATION: set()}
+    by_origin = dict.fromkeys(_ORIGINS, 0)
+    where: dict[str, set[str]] = {origin: set() for origin in _ORIGINS}
     for group in blocked(run):
         by_origin[group.origin] += len(group.cells)
         where[group.origin].update(cell.scenario for cell in group.cells)
@@ -199,16 +240,29 @@ def answer(run: Run) -> tuple[str, ...]:
         sentences.append(
             f"{by_origin[DECLARATION]} because the site itself says so{_in(where[DECLARATION])}."
         )
+    if by_origin[OVERRIDE]:
+        sentences.append(
+            f"{by_origin[OVERRIDE]} because of a fault that the site knows of and overrides"
+            f"{_in(where[OVERRIDE])}: the physics would let them through."
+        )
     sentences.append(
         f"{here} because of this network or these hosts: that is what there is to fix."
         if here
         else "None because of this network or these hosts."
     )
+    if through := sum(c.verdict == Verdict.PASS and _against(c) for c in judged):
+        sentences.append(
+            f"{through} got through although the physics says no: the site's overrides allow it."
+        )
     if unknown:
         sentences.append(f"Of {unknown} more this run cannot tell, and does not guess.")
     if opened:
         sentences.append(f"And {opened} got an answer that should not be there.")
     return tuple(sentences)
+
+
+def _against(cell: CellRecord) -> bool:
+    return overridden(cell) and cell.override is not None and cell.override.physics != "reply"
 
 
 def _in(scenarios: set[str]) -> str:

@@ -15,7 +15,8 @@ from matrix.grouping import WORST_FIRST
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, ScenarioRecord
 from reports.axes import host_by_host, matrix_of
-from reports.findings import Finding, findings, headline, troubles
+from reports.evidence import override_words
+from reports.findings import Finding, OverrideSeen, findings, headline, overrides, troubles
 from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of, question
 
 MOST_LINES = 400
@@ -46,7 +47,8 @@ def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = Fa
         )
     if len(matrix.rows) > MOST_ROWS:
         return [*lines, f"  {len(matrix.rows):,} rows are too many for a screen: see report.html"]
-    marks = {place: mark_of(cell) for place, cell in matrix.cells.items()}
+    many = matrix.many
+    marks = {place: mark_of(cell, many.get(place, ())) for place, cell in matrix.cells.items()}
 
     def mark(row: Heading, column: Heading) -> Mark | None:
         return marks.get((row.key, column.key, column.section))
@@ -56,6 +58,9 @@ def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = Fa
     shown = [m for m in (*VERDICT_MARKS.values(), NOT_JUDGED) if m.meaning in used]
     if any(not cell.selected for cell in matrix.cells.values()):
         shown.append(Mark("*", "ran only as a control"))
+    if any(m.symbol.endswith("^") for m in marks.values()):
+        some = " (some of the group)" if many else ""
+        shown.append(Mark("^", f"judged by an override of the site{some}"))
     return [*lines, *legend([*shown, NO_CELL], width=width, colour=colour)]
 
 
@@ -81,6 +86,7 @@ def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
         first, *rest = trouble.splitlines() or [""]
         lines.append(f"trouble: {plain(first, _MOST_WORDS)}")
         lines += [f"  {plain(line.strip(), _MOST_WORDS)}" for line in rest]
+    lines += [_override(seen) for seen in overrides(run)]
     told: list[str] = []
     for finding in findings(run):
         told += _told(finding, colour=colour)
@@ -100,6 +106,13 @@ def covered(run: Run) -> str:
     """How much of the plan this run asked, in a line; "" where it was to ask everything."""
     selected = sum(cell.selected for cell in run.cells)
     return plain(coverage_line(run.coverage, selected, len(run.cells) - selected), _MOST_WORDS)
+
+
+def _override(seen: OverrideSeen) -> str:
+    one = seen.record
+    kinds = sorted(each.physics for each in seen.physics)
+    words = f"override {override_words(one)}; the physics says {', '.join(kinds)}"
+    return plain(f"{words}: {_ids(seen.cells)}", _MOST_WORDS)
 
 
 def _counts(run: Run, *, colour: bool) -> Iterator[str]:

@@ -29,19 +29,22 @@ from matrix.grid import Heading, plain
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, Step
 from reports.axes import Matrix, host_by_host, matrix_of
-from reports.evidence import MANY_CELLS, MOST_EVIDENCE, evidence, with_evidence
+from reports.evidence import MANY_CELLS, MOST_EVIDENCE, evidence, override_words, with_evidence
 from reports.findings import (
     DECLARATION,
     DESIGN,
+    OVERRIDE,
     Blocked,
     answer,
     blocked,
     findings,
     headline,
+    overrides,
     troubles,
 )
 from reports.grid import covered, scenarios_of
-from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, question
+from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, overridden, question
+from reports.remedies import remedies_for, remedies_of
 from reports.way import LEGEND, picture
 
 NARROW_FROM = 20
@@ -80,10 +83,17 @@ class ScenarioView:
         cell = self.matrix.at(row, column)
         return _tally(many) if many else (cell and cell.verdict) or NOT_JUDGED.meaning
 
+    def overridden(self, row: Heading, column: Heading) -> bool:
+        """Is a counted cell at that place judged by an override of the site?"""
+        many = self.matrix.many.get((row.key, column.key, column.section))
+        cell = self.matrix.at(row, column)
+        return any(c.selected and overridden(c) for c in many or (cell,) if c)
+
 
 def html(run: Run) -> bytes:
     """The whole report, UTF-8."""
     found = findings(run)
+    seen = overrides(run)
     shown = with_evidence(run.cells, found)
     anchors = _anchors(shown)
     many = len(run.cells) >= MANY_CELLS
@@ -99,7 +109,14 @@ def html(run: Run) -> bytes:
         findings=found,
         scenarios=[_scenario(run, name, shown) for name in scenarios_of(run)],
         answer=answer(run),
-        blocked=by_origin.items(),
+        blocked=[
+            (origin, groups) for origin, groups in by_origin.items() if origin != OVERRIDE or seen
+        ],
+        remedies=remedies_for(run.cells),
+        remedies_of=remedies_of,
+        remedies_for=remedies_for,
+        overrides=seen,
+        override_words=override_words,
         held=[f for f in found if f.verdict in _IN_THE_WAY],
         opened=[f for f in found if f.verdict in _TOO_OPEN],
         unknown=[f for f in found if f.verdict not in (*_IN_THE_WAY, *_TOO_OPEN)],
@@ -141,7 +158,7 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-_ORIGINS = (DESIGN, DECLARATION)
+_ORIGINS = (DESIGN, DECLARATION, OVERRIDE)
 _IN_THE_WAY = (Verdict.FAIL, Verdict.FLAPPING)
 _TOO_OPEN = (Verdict.LEAK, Verdict.IMPOSTOR)
 

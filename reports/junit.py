@@ -60,6 +60,14 @@ def _case(cell: CellRecord, run: Run) -> Element:
         ("because", cell.because),
     ):
         SubElement(properties, "property", name=name, value=_text(value))
+    if cell.override is not None:
+        for name, value in (
+            ("override", cell.override.ticket),
+            ("override-until", cell.override.until),
+            ("override-in-force", "yes" if cell.override.in_force else "no, expired"),
+            ("physics", f"{cell.override.physics}, because {cell.override.physics_because}"),
+        ):
+            SubElement(properties, "property", name=name, value=_text(value))
     if holds(cell):
         return case
     what = "failure" if cell.verdict in _FAILURES else "error"

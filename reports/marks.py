@@ -7,6 +7,7 @@ screen and the HTML use the same symbols.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from matrix.grid import Mark, plain
@@ -43,11 +44,21 @@ def holds(cell: CellRecord) -> bool:
     return cell.verdict in _GOOD
 
 
-def mark_of(cell: CellRecord) -> Mark:
-    """The cell's mark; one that ran only as a control is faint and carries an asterisk."""
+def overridden(cell: CellRecord) -> bool:
+    """True where an override of the site was in force, so that the physics did not decide."""
+    return cell.override is not None and cell.override.in_force
+
+
+def mark_of(cell: CellRecord, group: Sequence[CellRecord] = ()) -> Mark:
+    """The cell's mark; one that ran only as a control is faint and carries an asterisk.
+
+    One that is judged by an override of the site carries a caret. So does one that stands for a
+    ``group``, of which it is the worst, if an override judges any of them that was selected.
+    """
     mark = VERDICT_MARKS.get(cell.verdict, NOT_JUDGED)
     if cell.selected:
-        return mark
+        caret = any(c.selected and overridden(c) for c in group or (cell,))
+        return replace(mark, symbol=f"{mark.symbol}^") if caret else mark
     return replace(mark, symbol=f"{mark.symbol}*", sgr="2" if holds(cell) else mark.sgr)
 
 

@@ -167,6 +167,7 @@ def _cell(cell: Cell) -> CellRecord:
         expected_ttl=cell.expectation.ttl,
         because=cell.expectation.because,
         remedy=cell.expectation.remedy,
+        how=cell.expectation.how,
         verdict=Verdict.PASS if replies else Verdict.BLOCKED,
         reason="3 of 3 replies" if replies else "no reply, while the controls answered",
         controls=() if replies else ("bridge:c1:c3:address",),

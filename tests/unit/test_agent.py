@@ -98,6 +98,41 @@ def test_resolver_files_are_read_as_resolv_conf_says() -> None:
     assert names.hosts_addresses("10.0.0.9 c3 # c5\n", "c5") == []
 
 
+@pytest.mark.parametrize(
+    ("said", "ends_as"),
+    [
+        (["NXDOMAIN", "NXDOMAIN"], "NXDOMAIN"),
+        (["NOERROR", "NXDOMAIN"], "NOERROR"),
+        (["NXDOMAIN", "NOERROR"], "NOERROR"),
+        (["NOERROR", "SERVFAIL"], "SERVFAIL"),
+    ],
+)
+def test_a_name_that_exists_without_an_address_is_not_unknown(
+    said: list[str], ends_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Along the search list, one NODATA outweighs "no such name"; a real server says each."""
+    codes = {word: number for number, word in names.CODES.items()}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        settings = "nameserver 127.0.0.1\nsearch a.lan\n"
+        monkeypatch.setattr(names, "PORT", server.getsockname()[1])
+        monkeypatch.setattr(
+            names, "read_inside", lambda _, path: settings if "resolv" in path else ""
+        )
+        monkeypatch.setattr(names, "inside", lambda _: contextlib.nullcontext())
+        one = names.Question("k", 0, "c3", 0.0)
+        for word in said:
+            asked, peer = server.recvfrom(512)
+            server.sendto(dns(asked, codes[word], []), peer)
+            assert one.socket is not None
+            one.socket.setblocking(True)
+            one.take()
+        assert one.socket is not None
+        one.socket.close()
+    assert one.result is not None
+    assert (one.result["code"], one.result["addresses"]) == (ends_as, [])
+
+
 def batch(echoes: int = 3) -> Batch:
     """Two cells of one source, numbered 10 and 11, each asked once."""
     made = Batch({"cells": [[4, 10, ["10.0.0.1", "10.0.0.2"]]], "echoes": echoes})

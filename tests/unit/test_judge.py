@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,12 @@ SILENT = replace(GOOD, received=0, rtts_ms=(), ttls=(), repliers=(), neighbour=N
         (OWN_HOST, NotRun(OWN_HOST, "exec refused"), "INCONCLUSIVE", "exec refused"),
         (REMOTE, replace(SILENT, sent=0), "INCONCLUSIVE", "nothing was sent"),
         (REMOTE, replace(SILENT, request_seen=Seen.NO, requests_seen=0), "FAIL",
-         "none reached c3: lost on the way there"),
+         "none reached c3: lost on the way there, or dropped by c3's own firewall"),
+        (REMOTE, replace(SILENT, request_seen=Seen.NO, requests_seen=0,
+         neighbour=Neighbour("", "FAILED")), "FAIL",
+         "none reached c3: lost on the way there; nobody answered ARP"),
+        (REMOTE, replace(SILENT, request_seen=Seen.NO, requests_seen=0,
+         neighbour=Neighbour(MACS["c3"], "REACHABLE")), "FAIL", "or dropped by c3's own firewall"),
         (REMOTE, replace(SILENT, requests_seen=3), "FAIL", "replies were lost"),
         (REMOTE, replace(SILENT, neighbour=Neighbour("", "FAILED")), "FAIL", "nobody answered ARP"),
         (REMOTE, replace(GOOD, received=2), "FLAPPING", "2 of 3"),
@@ -122,6 +128,10 @@ SILENT = replace(GOOD, received=0, rtts_ms=(), ttls=(), repliers=(), neighbour=N
          "127.0.0.11", 1)), "IMPOSTOR", "resolved c2 to 10.9.9.9"),
         (NAME, replace(healthy(NAME), sent=0, received=0, resolution=Resolution("c2", (),
          "SERVFAIL", "127.0.0.11", 1)), "FAIL", "did not resolve"),
+        (NO_NAME, replace(healthy(NO_NAME), resolution=Resolution("c3", (), "NOERROR",
+         "127.0.0.11", 1)), "INCONCLUSIVE", "the name exists there, but has no A record"),
+        (NAME, replace(healthy(NAME), sent=0, received=0, resolution=Resolution("c2", (),
+         "NOERROR", "127.0.0.11", 1)), "FAIL", "has no A record"),
         (NO_NAME, replace(GOOD, cell=NO_NAME, resolution=Resolution("c3", ("192.168.2.222",),
          "NOERROR", "127.0.0.11", 1)), "LEAK", "should be unknown here"),
         (NO_NAME, replace(GOOD, cell=NO_NAME, resolution=Resolution("c3", ("10.1.1.1",),
@@ -250,3 +260,101 @@ def test_a_gateway_that_nobody_heard_is_no_control() -> None:
     }
     changes[GATEWAY] = replace(healthy(GATEWAY), neighbour=None)
     assert verdicts(changes)[OWN_HOST].verdict is Verdict.INCONCLUSIVE
+
+
+def under(
+    cells: str, expect: str, changes: Mapping[str, Outcome], today: date = date(2026, 12, 31)
+) -> dict[str, Judgement]:
+    """Judge the healthy network, with some cells changed, under one override of the site."""
+    text = f'\n[[override]]\ncells = "{cells}"\nexpect = "{expect}"\nticket = "NET-1"\n'
+    site = read_site(f"{SITE.read_text()}{text}until = 2026-12-31\n", name="x")
+    planned = plan(site, today)
+    return judge(planned, {c.id: healthy(c.id) for c in planned} | dict(changes), WHO)
+
+
+REFLECTED = replace(
+    healthy("bridge:c3:dev-master-01:address"),
+    cell=OWN_HOST,
+)
+ARRIVED = replace(SILENT, requests_seen=3, neighbour=Neighbour(MACS["c3"], "REACHABLE"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "expect", "outcome", "verdict", "said"),
+    [
+        (OWN_HOST, "reply", REFLECTED, "PASS", "reply is expected by override NET-1 until 2026-12"),
+        (OWN_HOST, "reply", healthy(OWN_HOST), "FAIL", "the physics says silence"),
+        (OWN_HOST, "reply", replace(REFLECTED, received=1), "FLAPPING", "1 of 3"),
+        (OWN_HOST, "reply", replace(REFLECTED, neighbour=Neighbour("02:66:66:66:66:66", "STALE")),
+         "IMPOSTOR", "none of ours"),
+        (REMOTE, "silence", GOOD, "LEAK", "3 of 3 replies where silence was expected"),
+        (REMOTE, "silence", ARRIVED, "BLOCKED", "3 reached c3, so replies were lost"),
+        (REMOTE, "silence", replace(SILENT, request_seen=Seen.NO, requests_seen=0), "BLOCKED",
+         "or dropped by c3's own firewall"),
+        (REMOTE, "silence", NotRun(REMOTE, "no route"), "INCONCLUSIVE", "no route"),
+        (NAME, "no-such-name", healthy(NAME), "LEAK", "it should be unknown here"),
+        (NAME, "silence", replace(healthy(NAME), sent=0, received=0, resolution=Resolution("c2", (),
+         "SERVFAIL", "127.0.0.11", 1)), "INCONCLUSIVE", "the name did not resolve"),
+        (NO_NAME, "reply", healthy(NO_NAME), "FAIL", "the name did not resolve"),
+        (NO_NAME, "reply", replace(GOOD, cell=NO_NAME, resolution=Resolution("c3",
+         ("192.168.2.222",), "NOERROR", "10.0.0.53", 1)), "PASS", "the physics says no-such-name"),
+    ],
+)  # fmt: skip
+def test_under_an_override(
+    cells: str, expect: str, outcome: Outcome, verdict: str, said: str
+) -> None:
+    """The overridden expectation is judged by the same evidence, and the physics stays said."""
+    found = under(cells, expect, {cells: outcome})[cells]
+    assert found.verdict == verdict, found
+    assert said in found.reason, found
+    assert "override NET-1 until 2026-12-31; the physics says" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"), [(REFLECTED, "LEAK"), (healthy(OWN_HOST), "BLOCKED")]
+)
+def test_an_expired_override_is_judged_by_the_physics_again(outcome: Outcome, verdict: str) -> None:
+    """And the cell says so; that the run is not good is said by its trouble."""
+    found = under(OWN_HOST, "reply", {OWN_HOST: outcome}, date(2027, 1, 1))[OWN_HOST]
+    assert found.verdict == verdict
+    assert found.reason.endswith(
+        "override NET-1 expired on 2026-12-31: judged by the physics again"
+    )
+
+
+def test_a_reply_by_override_supports_nobody_s_silence() -> None:
+    """c5 reaches nobody but a gateway that the site's override expects: its silence is no proof."""
+    wire = [i for i in BY_ID if i.startswith("vlan:c5:") and i.endswith("address")]
+    gateway = replace(
+        healthy(GATEWAY), cell=ABSENT, address="192.168.200.1", repliers=("192.168.200.1",)
+    )
+    changes: dict[str, Outcome] = {i: silent(i) for i in wire if ":c5:c5:" not in i}
+    found = under(ABSENT, "reply", changes | {ABSENT: gateway})
+    assert found[ABSENT].verdict is Verdict.PASS
+    assert found["vlan:c5:dev-master-01:address"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_silence_of_a_present_gateway_needs_somebody_whom_it_answered() -> None:
+    """One source overridden: the others must have reached the gateway, or nothing is proven."""
+    quiet = {GATEWAY: silent(GATEWAY)}
+    assert under(GATEWAY, "silence", quiet)[GATEWAY].verdict is Verdict.BLOCKED
+    gateways = {i: silent(i) for i in BY_ID if i.startswith("bridge:") and ":gateway:" in i}
+    found = under(GATEWAY, "silence", gateways)[GATEWAY]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "gateway answered nobody over the wire" in found.reason
+
+
+def test_a_silenced_name_is_not_supported_by_the_same_pair_s_address() -> None:
+    """c1 reaches c3 alone, by address: that is nobody else, so the name's silence proves nothing."""
+    name, address = "bridge:c1:c3:name", "bridge:c1:c3:address"
+    found = Resolution("c3", ("192.168.2.222",), "NOERROR", "10.0.0.53", 1)
+    quiet: dict[str, Outcome] = {name: replace(silent(REMOTE), cell=name, resolution=found)}
+    judged = under(name, "silence", quiet)[name]
+    assert judged.verdict is Verdict.BLOCKED
+    assert judged.controls
+    assert address not in judged.controls
+    others = [i for i in BY_ID if i.startswith("bridge:c1:") and i.endswith(":address")]
+    quiet |= {i: silent(i) for i in others if i != address}
+    judged = under(name, "silence", quiet)[name]
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert "c1 reached nobody over the wire" in judged.reason

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+from datetime import date
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from matrix.overrides import expired
 from matrix.plan import ENOUGH, controls, plan
 from matrix.probes import Cell, Expected
 from matrix.site import read_site
@@ -149,3 +151,86 @@ def test_relations_are_seen_from_the_source() -> None:
     assert cell("bridge:dev-master-01:c1:address").relation == "own container"
     assert cell("bridge:dev-node-01:c1:address").relation == "remote container"
     assert cell("bridge:c1:dev-node-01:address").relation == "other host"
+
+
+OWN_HOST = "bridge:c1:dev-master-01:address"
+REMOTE = "bridge:c1:c3:address"
+DAY = date(2026, 12, 31)
+
+
+def with_overrides(*overrides: tuple[str, str], today: date = DAY) -> dict[str, Cell]:
+    """The lab's plan on a day, with an override until 2026-12-31 for each (cells, expect)."""
+    text = (SITES / "lab.toml").read_text()
+    for number, (cells, expect) in enumerate(overrides, 1):
+        text += f'\n[[override]]\ncells = "{cells}"\nexpect = "{expect}"\n'
+        text += f'ticket = "NET-{number}"\nuntil = 2026-12-31\nbecause = "so it is"\n'
+    return {cell.id: cell for cell in plan(read_site(text, name="x"), today)}
+
+
+def test_an_override_in_force_changes_the_expectation_and_keeps_the_physics() -> None:
+    """On its last day it still holds; nobody else's expectation changes."""
+    found = with_overrides((OWN_HOST, "reply"))
+    cell = found[OWN_HOST]
+    assert cell.expectation.expected is Expected.REPLY
+    assert cell.expectation.ttl == 64
+    assert "NET-1 says so until 2026-12-31: so it is" in cell.expectation.because
+    assert cell.physics == BY_ID[OWN_HOST].expectation
+    assert [i for i in found if found[i] != BY_ID[i]] == [OWN_HOST]
+
+
+def test_an_expired_override_leaves_the_physics_and_is_trouble() -> None:
+    """The day after, the physics decides again, and the run says what is to be done."""
+    found = with_overrides((OWN_HOST, "reply"), today=date(2027, 1, 1))
+    cell = found[OWN_HOST]
+    assert cell.expectation == BY_ID[OWN_HOST].expectation
+    assert cell.overridden is not None
+    assert not cell.overridden.in_force
+    (words,) = expired(found.values(), "s.toml")
+    assert words.startswith("override NET-1 (s.toml:56) expired on 2026-12-31: its cell is")
+    assert not expired(with_overrides((OWN_HOST, "reply")).values(), "s.toml")
+    assert not expired([c for c in found.values() if c.id != OWN_HOST], "s.toml")
+
+
+def test_a_pattern_overrides_every_cell_that_it_changes() -> None:
+    """What the physics expects anyway is not noted as overridden."""
+    found = with_overrides(("bridge:*:dev-master-01:address", "reply"))
+    changed = [cell.id for cell in found.values() if cell.overridden]
+    assert changed == [OWN_HOST, "bridge:c2:dev-master-01:address"]
+
+
+def test_without_a_day_overrides_cannot_be_planned() -> None:
+    """Whether an override is in force is never guessed."""
+    text = (SITES / "lab.toml").read_text() + (
+        f'\n[[override]]\ncells = "{OWN_HOST}"\nexpect = "reply"\nticket = "N"\n'
+        "until = 2026-12-31\n"
+    )
+    with pytest.raises(ValueError, match="day of the run"):
+        plan(read_site(text, name="x"))
+
+
+def test_a_reply_against_the_physics_is_no_control() -> None:
+    """A gateway that should not be there, and answers by override, proves nothing for others."""
+    gateway = "vlan:c5:gateway:address"
+    found = with_overrides((gateway, "reply"))
+    assert found[gateway].expectation.expected is Expected.REPLY
+    brought = controls(found.values(), ["vlan:c5:dev-master-01:address"])
+    assert "vlan:c5:c7:address" in brought
+    assert gateway not in brought
+    names = with_overrides(("bridge:c1:c3:name", "reply"))
+    assert "bridge:c1:c3:name" not in controls(names.values(), ["bridge:c1:c4:name"])
+
+
+def test_a_reply_overridden_away_is_no_control_and_has_its_own() -> None:
+    """Silence by override needs its proof like any other silence, from others than itself."""
+    found = with_overrides((REMOTE, "silence"))
+    assert REMOTE not in controls(found.values(), [OWN_HOST])
+    assert found[REMOTE].expectation.remedy.startswith("mend what NET-1 is about")
+    brought = controls(found.values(), [REMOTE])
+    assert {"bridge:c1:c4:address", "bridge:dev-master-01:c3:address"} <= brought
+    assert "bridge:c4:c3:address" not in brought  # a sibling's
+
+
+def test_a_gateway_that_one_does_not_reach_must_answer_others() -> None:
+    """Declared present and overridden for one source: the others vouch for it."""
+    found = with_overrides(("bridge:c1:gateway:address", "silence"))
+    assert "bridge:c3:gateway:address" in controls(found.values(), ["bridge:c1:gateway:address"])

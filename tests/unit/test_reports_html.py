@@ -295,7 +295,8 @@ def test_the_answer_names_every_blocked_cell() -> None:
         inside = card.partition("</article>")[0]
         assert re.search(r"<dt>Why</dt><dd><p>.+\w.+</p>", inside)
         assert re.search(r"<dt>To open it</dt><dd><p>.+\w.+</p>", inside)
-        named += re.findall(r'href="#([^"]+)"', inside)
+        assert re.search(r'Step by step: <a href="#how-', inside)
+        named += re.findall(r'href="#([^"]+:[^"]+)"', inside)
     assert len(cards) == len(blocked(run))
     assert sorted(named) == sorted(c.id for c in run.cells if c.verdict == "BLOCKED")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from matrix.errors import ConfigError
 from matrix.site import read_site
-from matrix.topology import Container
+from matrix.topology import Container, Override
 
 SITES = Path(__file__).parents[2] / "sites"
 
@@ -113,6 +114,75 @@ def test_a_fault_is_said_with_its_line_and_what_to_write(old: str, new: str, sai
     assert old in GOOD
     found = faults(GOOD.replace(old, new, 1))
     assert any(said in line for line in found), found
+
+
+OVERRIDE = """
+[[override]]
+cells = "bridge:*:h1:address"
+expect = "reply"
+ticket = "NET-123"
+until = 2026-12-31
+because = "the switch reflects"
+"""
+
+
+def test_an_override_is_read_with_its_line() -> None:
+    """Cells, expectation, ticket, last day, reason, and where it stands."""
+    site = read_site(GOOD + OVERRIDE, name="s.toml")
+    line = GOOD.count("\n") + 2
+    assert site.overrides == (
+        Override(
+            "bridge:*:h1:address",
+            "reply",
+            "NET-123",
+            date(2026, 12, 31),
+            "the switch reflects",
+            line,
+        ),
+    )
+
+
+SECOND = """[[override]]
+cells = "bridge:c1:h*:address"
+expect = "reply"
+ticket = "NET-9"
+until = 2026-12-31
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"bridge:*:h1:address"', '"bridge:c1:h11:address"',
+         "'bridge:c1:h11:address' names no cell of this site; the closest are bridge:c1:h1:addr"),
+        ('"bridge:*:h1:address"', '"x"', "s.toml:34: override[0].cells: 'x' names no cell of"),
+        ('"bridge:*:h1:address"', '"*:h9:*"', "'*:h9:*' names no cell of this site; the closest"),
+        ('"reply"', '"no-such-name"', "s.toml:35: override[0].expect: 'no-such-name' is the answer"),
+        ('"bridge:*:h1:address"', '"bridge:c1:c2:address"',
+         "s.toml:35: override[0].expect: the physics says 'reply' of bridge:c1:c2:address already"),
+        ('"reply"', '"maybe"', "s.toml:35: override[0].expect: 'maybe' is wrong; write expect ="),
+        ('ticket = "NET-123"\n', "", "s.toml:33: override[0].ticket: is missing"),
+        ('"NET-123"', '""', "s.toml:36: override[0].ticket: '' is wrong"),
+        ("2026-12-31", '"2026-12-31"', "s.toml:37: override[0].until: '2026-12-31' is wrong"),
+        ("2026-12-31", "2026-12-31T00:00:00", "s.toml:37: override[0].until: 2026-12-31 00:00:00"),
+        ("until = 2026-12-31\n", "", "s.toml:33: override[0].until: is missing"),
+        ("because", "becuase", "did you mean 'because'?"),
+        ("because = ", f"{SECOND}because = ",
+         "s.toml:39: override[1].cells: bridge:c1:h1:address: named by the override in line 33 al"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_an_override_is_said(old: str, new: str, said: str) -> None:
+    """Names nothing, changes nothing, twice on one cell, no ticket, no date: each in one line."""
+    assert old in OVERRIDE
+    found = faults(GOOD + OVERRIDE.replace(old, new, 1))
+    assert any(said in line for line in found), found
+
+
+def test_faults_of_overrides_are_said_with_the_others() -> None:
+    """A clash of addresses does not hide an override that names nothing, nor a wrong date."""
+    text = (GOOD + OVERRIDE).replace('c2 = "10.0.0.12"', 'c2 = "10.0.0.11"')
+    found = faults(text.replace("*:h1", "*:h7").replace("2026-12-31", "true"))
+    assert [line.split(":")[1] for line in found] == ["19", "34", "37"], found
 
 
 def test_all_faults_are_said_in_one_go() -> None:
