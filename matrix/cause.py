@@ -84,6 +84,7 @@ class Scene:
     missing: Mapping[tuple[str, str], str] = field(default_factory=dict)
     taken: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     canaries: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    claims: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     astray_back: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
     large: Mapping[tuple[str, str, str], bool] = field(default_factory=dict)

@@ -10,7 +10,8 @@ Proofs, strongest first:
 3. *TTL*: a Linux container on the same segment answers with 64. A 255 there is a router, a BSD
    stack or a hypervisor's network (QEMU slirp, VirtualBox NAT) that answered in its stead.
 4. *Duplicates*: two replies to one request are two answerers; so are two MAC addresses that answer
-   ARP for one address, even where the same one always wins. (All MACs of one host are one answerer.)
+   ARP for one address, even where the same one always wins, and whoever on the segment heard them.
+   (All MACs of one host are one answerer.)
 
 TTL alone convicts only where 1 and 2 cannot speak: a target that proved itself may have set its
 own TTL.
@@ -32,7 +33,9 @@ class Witnesses:
         cells: Iterable[Cell],
         outcomes: Mapping[str, Outcome],
         identities: Iterable[Identity],
+        claims: Mapping[tuple[str, str], tuple[str, ...]],
     ) -> None:
+        self.claims = claims
         self.macs = {i.endpoint: frozenset(m.lower() for m in i.macs) for i in identities}
         self.owners = {mac: name for name, macs in sorted(self.macs.items()) for mac in macs}
         self.gateway_macs: dict[str, dict[str, str]] = {}
@@ -77,8 +80,9 @@ def _wrong_replier(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
             f"{seen.duplicates} duplicate replies: more than one machine answers for "
             f"{seen.address}, or the network copies frames"
         )
-    if rivals := [m for m in seen.rivals if m.lower() not in _own(cell, witnesses)]:
-        return f"more than one machine answers ARP for {seen.address}: {', '.join(seen.rivals)}" + (
+    claimed = _claimed(cell, seen, witnesses)
+    if rivals := [m for m in claimed if m not in _own(cell, witnesses)]:
+        return f"more than one machine answers ARP for {seen.address}: {', '.join(claimed)}" + (
             f"; not {cell.target.name}'s: {', '.join(rivals)}" if _own(cell, witnesses) else ""
         )
     if seen.request_seen is Seen.NO:
@@ -105,6 +109,20 @@ def _wrong_replier(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
                 f"{_ttl_words(odd[0])}"
             )
     return ""
+
+
+def _claimed(cell: Cell, seen: Observation, witnesses: Witnesses) -> tuple[str, ...]:
+    """The MAC addresses that claim the target's address, where it is more than one.
+
+    As the source heard it, and as others on the segment did: a source that has learnt the address
+    from a request of its target's own has not asked.
+    """
+    found = {m.lower() for m in seen.rivals}
+    if cell.relation is not Relation.ITSELF:
+        found |= set(witnesses.claims.get((cell.scenario, seen.address), ()))
+        if seen.neighbour is not None and seen.neighbour.mac:
+            found.add(seen.neighbour.mac.lower())
+    return tuple(sorted(found)) if len(found) > 1 else ()
 
 
 def _wrong_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:

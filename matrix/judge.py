@@ -46,6 +46,7 @@ def judge(
     cells: Iterable[Cell],
     outcomes: Mapping[str, Outcome],
     identities: Iterable[Identity] = (),
+    claims: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
 ) -> dict[str, Judgement]:
     """A judgement for every cell.
 
@@ -53,9 +54,11 @@ def judge(
         cells: all cells that were to run, controls included.
         outcomes: by cell id. A cell that has none did not run.
         identities: the MAC addresses of our endpoints and hosts, by endpoint name.
+        claims: the MAC addresses that answered ARP for an address meanwhile, whoever asked, by
+            scenario and address.
     """
     everything = tuple(cells)
-    witnesses = Witnesses(everything, outcomes, identities)
+    witnesses = Witnesses(everything, outcomes, identities, claims or {})
     strangers = {
         cell.id: stranger(cell, outcome, witnesses)
         for cell in everything

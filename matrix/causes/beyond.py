@@ -82,6 +82,12 @@ def gateways(scene: Scene) -> Iterator[Cause]:
         sound = [c for c in lost if _elsewhere(scene, c)]
         if not lost or len(sound) != len(lost):
             continue
+        if any(
+            scene.verdict(c) is Verdict.FLAPPING
+            for c in scene.wire()
+            if any(e.host in {x.source.host for x in lost} for e in (c.source, c.target))
+        ):
+            continue  # frames are lost there at random, these too
         silent = [c for c in lost if not _has_neighbour(scene, c)]
         address = scenario.segment.gateway
         askers = ", ".join(sorted(f"{c.source.name} on {c.source.host}" for c in lost))

@@ -30,6 +30,7 @@ def answerers(scene: Scene) -> dict[str, dict[tuple[str, str], list[Cell]]]:
         if seen is None or cell.relation is Relation.ITSELF or cell.by is By.NAME:
             continue
         macs = {m.lower() for m in (*seen.rivals, *seen.reply_macs)}
+        macs |= set(scene.claims.get((cell.scenario, str(cell.target.address)), ()))
         if seen.neighbour is not None and seen.neighbour.mac:
             macs.add(seen.neighbour.mac.lower())
         right = own.get(cell.target.name) or gateways.get(cell.scenario, set())
@@ -53,6 +54,7 @@ def true_gateways(scene: Scene) -> dict[str, set[str]]:
         if seen is None or cell.by is By.NAME:
             continue
         macs = {m.lower() for m in seen.rivals}
+        macs |= set(scene.claims.get((cell.scenario, str(cell.target.address)), ()))
         if seen.neighbour is not None and seen.neighbour.mac:
             macs.add(seen.neighbour.mac.lower())
         if cell.relation is Relation.GATEWAY:
@@ -237,11 +239,25 @@ def _same_mac(scene: Scene, named: set[str]) -> Iterator[Cause]:
             f"{cell.target.host}, and its MAC address too: replies come that {name} never sent",
             Confidence.LIKELY,
             tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in cells[:3]),
-            tuple(c.id for c in cells),
+            tuple(c.id for c in (*cells, *_half_answered(scene, cell))),
             f"on the switch: does the MAC address of {name} move between ports? (bridge fdb show)",
             "find the second machine by the switch's table; Docker up to 27 makes the MAC address "
             "from the IP address, so two hosts that hand out the same address collide in both",
         )
+
+
+def _half_answered(scene: Scene, like: Cell) -> Iterator[Cell]:
+    """Cells to the same target whose ARP was answered where nobody could, and no echo after it."""
+    for cell in scene.bad():
+        seen = scene.observed(cell)
+        if (
+            cell.scenario == like.scenario
+            and cell.target == like.target
+            and scene.verdict(cell) is Verdict.LEAK
+            and seen is not None
+            and not seen.received
+        ):
+            yield cell
 
 
 def reflections(scene: Scene) -> Iterator[Cause]:

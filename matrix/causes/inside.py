@@ -34,10 +34,18 @@ def taken(scene: Scene) -> Iterator[Cause]:
 
 def not_standing(scene: Scene) -> Iterator[Cause]:
     """Endpoints that could not be made, by host and reason."""
+    down = {
+        host.name
+        for host in scene.topology.hosts
+        for link in scene.links.get(host.name, ())
+        if link.name == host.parent and link.state == "DOWN"
+    }
     by_reason: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for key, why in scene.missing.items():
         if key not in scene.taken:
             endpoint = _endpoint(scene, *key)
+            if endpoint.host in down:
+                continue  # the link that is down says it
             by_reason.setdefault((endpoint.host, why), []).append(key)
     for (host, why), keys in sorted(by_reason.items()):
         names = sorted({name for _, name in keys})
@@ -64,7 +72,7 @@ def states(scene: Scene) -> Iterator[Cause]:
             c.id
             for c in scene.bad()
             if _has(c, scenario, name)
-            and (name in scene.not_run(c) or scene.verdict(c) is not Verdict.INCONCLUSIVE)
+            and (name in scene.not_run(c) or scene.verdict(c) is Verdict.FAIL)
         )
         yield Cause(
             "container-paused" if state == "paused" else "container-stopped",
@@ -111,9 +119,8 @@ def astray(scene: Scene) -> Iterator[Cause]:
     """Endpoints that would send to their neighbours by another way: a wrong netmask or route."""
     found: dict[tuple[str, str], list[tuple[Cell, str]]] = {}
     for cell in scene.bad():
-        if "off the segment" in scene.not_run(cell) or "no route to that network" in scene.not_run(
-            cell
-        ):
+        why = scene.not_run(cell)
+        if "off the segment" in why or (why.startswith(f"{cell.source.name}: ") and "route" in why):
             key = cell.scenario, cell.source.name
             found.setdefault(key, []).append((cell, scene.not_run(cell)))
         elif words := scene.astray_back.get(cell.id):
@@ -191,7 +198,27 @@ def modes(scene: Scene) -> Iterator[Cause]:
 
 
 def firewalls(scene: Scene) -> Iterator[Cause]:
-    """Requests that arrive at an endpoint's link and are not taken in, or not answered, there."""
+    """Requests that arrive at an endpoint's link and are not taken in, or not answered, there.
+
+    And those that an endpoint may not send: its kernel says EPERM, as only a firewall makes it.
+    """
+    mute: dict[tuple[str, str], list[Cell]] = {}
+    for cell in scene.bad():
+        if "a firewall there refuses to send it" in scene.not_run(cell):
+            mute.setdefault((cell.scenario, cell.source.name), []).append(cell)
+    for cells in mute.values():
+        source = cells[0].source
+        yield Cause(
+            "firewall",
+            f"{source.name} on {source.host}",
+            f"{source.name} on {source.host} may not send echo requests: a firewall in its own "
+            "network namespace refuses them",
+            Confidence.CERTAIN,
+            tuple(f"{c.id}: {scene.not_run(c)}" for c in cells[:2]),
+            tuple(c.id for c in cells),
+            f"ssh {source.host} nsenter -t PID -n nft list ruleset",
+            f"let ICMP echo requests out of {source.name}",
+        )
     for kind, title in (("in", "drops echo requests that come"), ("out", "takes echo requests in")):
         by_target: dict[tuple[str, str], list[Cell]] = {}
         for cell in scene.bad():
@@ -204,7 +231,7 @@ def firewalls(scene: Scene) -> Iterator[Cause]:
                 for c in scene.bad()
                 if c.target == target
                 and c.scenario == scenario
-                and c.relation is not Relation.ITSELF
+                and (kind == "in" or c.relation is not Relation.ITSELF)
                 and scene.lost(c)
                 and (o := scene.observed(c)) is not None
                 and (o.request_seen is Seen.YES) is (kind == "out")

@@ -35,6 +35,15 @@ def _hosts(scene: Scene) -> Iterator[Host]:
     return iter(scene.topology.hosts)
 
 
+def _is_dead(scene: Scene, host: Host) -> bool:
+    """Has the host's parent no carrier, or is it set down?"""
+    return any(
+        link.state in (NO_CARRIER, DOWN)
+        for link in scene.links.get(host.name, ())
+        if link.name == host.parent
+    )
+
+
 def dead_links(scene: Scene) -> Iterator[Cause]:
     """Parents without a carrier, or set down: whatever sits on them reaches nobody."""
     for host in _hosts(scene):
@@ -45,7 +54,7 @@ def dead_links(scene: Scene) -> Iterator[Cause]:
             c
             for c in scene.bad()
             if scene.touches(c, host.name)
-            and c.relation is not Relation.ITSELF
+            and (scene.not_run(c) or c.relation is not Relation.ITSELF)
             and scene.verdict(c) in (Verdict.FAIL, Verdict.INCONCLUSIVE)
         )
         if state == DOWN:
@@ -179,6 +188,7 @@ def vlans(scene: Scene) -> Iterator[Cause]:
         bad = _ids(c for c in scene.bad() if c.scenario == scenario.name and _wire_or_negative(c))
         if vlan is None or not mine:
             continue
+        dead = {h.name for h in _hosts(scene) if _is_dead(scene, h)}
         changed = _other_tags(scene, scenario.name)
         if changed:
             hosts = " and ".join(sorted({host for host, _, _ in changed}))
@@ -199,6 +209,7 @@ def vlans(scene: Scene) -> Iterator[Cause]:
             )
             continue
         here = [c for c in seen if c.scenario == scenario.name]
+        here = [c for c in here if not dead & {c.out_of, c.into}]
         lost = [c for c in here if not c.passed]
         if not lost or any(c.passed for c in here) or any(scene.passed(c) for c in mine):
             yield from _one_without_the_vlan(scene, scenario.name, vlan, here, mine)
@@ -391,13 +402,7 @@ def cut(scene: Scene) -> Iterator[Cause]:
         for pair in sorted(pairs, key=sorted):
             both = [c for c in here if frozenset((c.out_of, c.into)) == pair]
             ends = sorted(pair)
-            dead = any(
-                k.state in (NO_CARRIER, DOWN)
-                for h in ends
-                if h in {x.name for x in _hosts(scene)}
-                for k in scene.links.get(h, ())
-                if k.name == scene.topology.host(h).parent
-            )
+            dead = any(_is_dead(scene, h) for h in _hosts(scene) if h.name in ends)
             arp = any(not c.passed and c.kind == ARP and c.target == ALL for c in both)
             if dead or any(c.passed for c in both) or not arp or len(ends) != len(("a", "b")):
                 continue
