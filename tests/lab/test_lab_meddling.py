@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from fixtures.prober_agent import AgentProber
 from fixtures.prober_exec import ExecProber
 from fixtures.recorder import Recorder
 from fixtures.run import Execution, Job
+from matrix.errors import WorldError
 from matrix.plan import plan
 from matrix.probes import Cell, Outcome
 from matrix.record import CellRecord, Run
@@ -160,14 +163,46 @@ def test_a_probe_that_takes_another_way_did_not_run(
     assert not run.trouble
 
 
-def test_an_agent_killed_before_the_batch(bridge_run: Callable[[Prober, Act], Run]) -> None:
-    """Its host's cells did not run, with the reason; the other host's cells are judged."""
+def kill_agent(world: World) -> None:
+    """As the kernel's out-of-memory killer would."""
+    session = world.sessions["dev-node-01"]
+    session.ssh.run(("kill", "-9", str(session.agent.hello["pid"])))
 
-    def act(world: World) -> None:
-        session = world.sessions["dev-node-01"]
-        session.ssh.run(("kill", "-9", str(session.agent.hello["pid"])))
 
+def cut_ssh(world: World) -> None:
+    """End the sshd process of our connection, on the host: everything on it goes."""
+    session = world.sessions["dev-node-01"]
+    pid = str(session.agent.hello["pid"])
+    # agent <- (sh) <- sshd of our session; a connection of its own would not see it.
+    script = (
+        f"p={pid}; while read -r _ name _ up _ </proc/$p/stat && [ $name != '(sshd)' ]; "
+        "do p=$up; done; kill -9 $p"
+    )
+    with contextlib.suppress(WorldError):
+        session.ssh.run(("sh", "-c", script))
+
+
+def mid_batch(act: Act) -> Act:
+    """Do it while the cells are being asked: silent ones wait for a second."""
+
+    def later(world: World) -> None:
+        threading.Timer(0.4, act, (world,)).start()
+
+    return later
+
+
+@pytest.mark.parametrize(
+    "act",
+    [kill_agent, mid_batch(kill_agent), mid_batch(cut_ssh)],
+    ids=["agent before the batch", "agent in the batch", "ssh in the batch"],
+)
+def test_a_host_lost_on_the_way(
+    bridge_run: Callable[[Prober, Act], Run], fingerprint: Callable[[], list[str]], act: Act
+) -> None:
+    """Its cells did not run, with the reason; the others are judged; everything is put back."""
+    before = fingerprint()
     run = bridge_run(AgentProber(SITE.timing), act)
+    assert fingerprint() == before
     by_id: dict[str, CellRecord] = {cell.id: cell for cell in run.cells}
     for cell in run.cells:
         if cell.source_host == "dev-node-01":
@@ -176,6 +211,8 @@ def test_an_agent_killed_before_the_batch(bridge_run: Callable[[Prober, Act], Ru
     assert by_id["bridge:c1:c2:address"].verdict == "PASS"
     assert by_id["bridge:c1:c3:address"].verdict == "PASS"
     assert by_id["bridge:c1:dev-master-01:address"].verdict == "INCONCLUSIVE"
+    assert any("put back by another one" in note for note in run.notes), run.notes
+    assert not [words for words in run.trouble if "not put back" in words]
 
 
 def test_a_link_that_is_no_vlan_is_not_taken_for_one(lab: Lab, tmp_path: Path) -> None:

@@ -84,14 +84,6 @@ def test_a_dry_run_touches_no_host(lab: Lab, matrix: Matrix) -> None:
     assert not run.record
 
 
-def test_both_probers_agree_on_every_cell(matrix: Matrix) -> None:
-    """Docker exec ping, as a person types it, and the agent come to the same verdicts."""
-    agent, by_exec = matrix(), matrix("--prober", "exec")
-    assert by_exec.code == 0, by_exec.text
-    assert agent.verdicts() == by_exec.verdicts()
-    assert "docker exec c1 ping" in by_exec.cell("bridge:c1:c3:address")["observed"]["command"]
-
-
 @contextmanager
 def unplugged(lab: Lab, host: str) -> Iterator[None]:
     """A host's cable pulled out of the switch, by the command that ``status`` names."""
