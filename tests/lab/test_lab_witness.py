@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fixtures.agent.capture import Capture
 from fixtures.lab import Lab
+from fixtures.lab.faults import broken
 from tests.lab.conftest import ROOT, MatrixRun, command, environment, result
 
 Matrix = Callable[..., MatrixRun]
@@ -172,21 +173,13 @@ def test_a_port_that_sends_frames_back(lab: Lab, matrix: Matrix) -> None:
 
 
 def test_a_second_machine_that_holds_the_address(lab: Lab, matrix: Matrix) -> None:
-    """Somebody in the switch answers for a container: its MAC address is told as none of ours."""
-    status = lab.status()
-    enter = ["nsenter", "-t", str(status.switch.pid), "-n", "sh", "-c"]
-    bridge, address, source = status.switch.bridge, "192.168.2.222/32", "192.168.2.220/32"
-    claim = f"ip addr add {address} dev {bridge} && ip route add {source} dev {bridge}"
-    give_up = f"ip route del {source} dev {bridge}; ip addr del {address} dev {bridge}"
-    subprocess.run([*enter, claim], check=True)
-    try:
-        run = matrix("-m", "bridge", "-k", "c1 and c3 and address")
-    finally:
-        subprocess.run([*enter, give_up], check=True)
-    cell = run.cell("bridge:c1:c3:address")
+    """Somebody on the switch answers for a host as well: its MAC address is told as none of ours."""
+    with broken(lab, "duplicate-address"):
+        run = matrix("-m", "bridge", "-k", "c1 and dev-node-01 and address")
+    cell = run.cell("bridge:c1:dev-node-01:address")
     assert cell["verdict"] == "IMPOSTOR", cell
     words = " / ".join(cell["trace"]["words"])
-    assert "ARP for 192.168.2.222 was answered by" in words
+    assert "ARP for 192.168.2.211 was answered by" in words
     assert "(none of ours)" in words
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.agent.batch import Batch
-from fixtures.agent.namespace import ECHO_BYTES, arp_replies, our_replies
+from fixtures.agent.filters import ECHO_BYTES, arp_replies, our_replies
 from fixtures.agent.sweep import frame_of
 from fixtures.surroundings import canaries
 from matrix.topology import Scenario, Segment

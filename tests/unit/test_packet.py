@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.agent.capture import ARP_OR_ICMP, FRAME, JEQ, LD_BYTE, LD_HALF, RETURN
+from fixtures.agent.capture import FRAME
+from fixtures.agent.filters import ARP_OR_ICMP, JEQ, LD_BYTE, LD_HALF, RETURN
 from fixtures.agent.probe import PACKET, PADDING
 from fixtures.witness import _frames
 from matrix.packet import Frame, Kind, Place, read
