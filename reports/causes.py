@@ -25,7 +25,7 @@ SYMBOLS: dict[str, str] = {
 }
 
 CONFIDENCES: dict[str, str] = {
-    Confidence.CERTAIN: "a fact that explains these cells by itself, such as a link without carrier",
+    Confidence.CERTAIN: "a fact that explains this by itself, such as a link without carrier",
     Confidence.LIKELY: "fits all that was seen, and nothing that was seen speaks against it",
     Confidence.POSSIBLE: "fits what was seen, but something else would fit as well",
     Confidence.UNKNOWN: "no fault is named, only what was seen",

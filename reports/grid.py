@@ -28,6 +28,9 @@ MOST_LINES = 400
 _MOST_WORDS = 400
 _IDS_SHOWN = 4
 _SEEN_LINES = 2
+_MOST_CELLS = 100
+"""So many of one cause are listed, that the next cause has a place as well."""
+
 _WAY_LINES = 2
 _TOLD_ONCE = 3
 
@@ -151,8 +154,10 @@ def _cause(cause: CauseSeen, *, colour: bool, verbose: bool) -> Iterator[str]:
     else:
         yield f"{indent}cells: none, the matrix cannot show it"
     if verbose:
-        for cell in cause.cells:
+        for cell in cause.cells[:_MOST_CELLS]:
             yield f"{indent}  {_line(cell, cell.verdict, '', colour=colour)}"
+        if (more := len(cause.cells) - _MOST_CELLS) > 0:
+            yield f"{indent}  and {more} more: see junit.xml"
     for number, shared in cause.also:
         yield f"{indent}or:    cause {number} explains {shared} of these cells as well"
     for label, words in _labelled("seen:", record.evidence, None if verbose else _SEEN_LINES):
