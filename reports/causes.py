@@ -71,8 +71,24 @@ _TTL_255 = (
     ),
 )
 
-_MORE: dict[str, tuple[str, ...]] = {"proxy-arp": _TTL_255}
+_MORE: dict[str, tuple[str, ...]] = {
+    "proxy-arp": _TTL_255,
+    "duplicate-address": (
+        (
+            "A reply with ttl 255 is no Linux container's, which sends 64: a router, a printer or "
+            "another small device has the address, or a network that a hypervisor makes up itself."
+        ),
+    ),
+}
 """What more there is to say of a rule's faults, a paragraph each."""
+
+_MORE_SOURCES: dict[str, tuple[str, ...]] = {
+    "proxy-arp": (
+        "Linux ip-sysctl.rst: ip_default_ttl",
+        "NetBSD and OpenBSD sys/netinet/ip_icmp.c: icmp_reflect",
+        "lwIP src/core/ipv4/icmp.c: icmp_input",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,7 @@ class Section:
     rule: Row
     kinds: tuple[str, ...]
     more: tuple[str, ...]
+    sources: tuple[str, ...]
 
     @property
     def anchor(self) -> str:
@@ -175,7 +192,9 @@ def sections_for(causes: Iterable[CauseSeen]) -> tuple[Section, ...]:
 
 
 def _section(rule: Row) -> Section:
-    return Section(rule, _KINDS.get(rule.name, (rule.name,)), _MORE.get(rule.name, ()))
+    name = rule.name
+    sources = (*rule.sources, *_MORE_SOURCES.get(name, ()))
+    return Section(rule, _KINDS.get(name, (name,)), _MORE.get(name, ()), sources)
 
 
 _HEAD = """\
@@ -184,7 +203,7 @@ _HEAD = """\
 Where cells are not as expected, the run looks at the whole matrix, at what its witnesses saw on the
 wire, at the hosts' links and routes and at who answered, and names what is at fault: once, with the
 cells that it explains, what shows it, the command to see it with your own eyes, and what to do. The
-report begins with these causes, what to mend first first, and holds the sections of this page for
+report begins with these causes, in the order to mend them, and holds the sections of this page for
 those that occur.
 
 A wrong cause is worse than none, so each says how sure it is:
@@ -195,6 +214,9 @@ Where several causes fit equally, all are named, and a cell can stand under more
 certain one explains a cell, less sure ones are not put beside it. A cause without cells is a
 warning: nothing in the matrix shows it (every cell may be as it should be, and full-size frames
 still be lost), so it does not make a run fail, but the report's first sentence counts it.
+
+The article's puzzle, a ttl of 255 in replies of a "container", is explained [below](#rule-proxy-arp),
+and in every report that names such a cause (`proxy-arp`).
 
 Each section gives the names that its causes have in run.json and junit.xml. The lab can make most
 of these faults (docs/faults.md): break it, run, and read what the report says.
@@ -225,5 +247,5 @@ def _told(section: Section) -> Iterator[str]:
     yield f"**How it shows.** {rule.shows}\n"
     yield f"**What to do.** {rule.fix}\n"
     yield from (f"{paragraph}\n" for paragraph in section.more)
-    if rule.sources:
-        yield f"**Sources.** {'; '.join(rule.sources)}.\n"
+    if section.sources:
+        yield f"**Sources.** {'; '.join(section.sources)}.\n"
