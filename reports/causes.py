@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from matrix.cause import Confidence
 from matrix.cause import Rule as Row
 from matrix.causes import RULES
+from matrix.probes import Verdict
 from matrix.record import CauseRecord, CellRecord, Run
 
 UNKNOWN = str(Confidence.UNKNOWN)
@@ -91,6 +92,10 @@ _MORE_SOURCES: dict[str, tuple[str, ...]] = {
 }
 
 
+_TELLING = (Verdict.FAIL, Verdict.LEAK, Verdict.IMPOSTOR, Verdict.FLAPPING)
+"""Verdicts of cells where something was seen that should not be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """What is to be known of a rule's faults. ``kinds`` are the names they have in run.json."""
@@ -135,10 +140,19 @@ class CauseSeen:
 
     @property
     def traced(self) -> CellRecord | None:
-        """The cell whose way is to be shown: the first where frames were lost, or the first."""
-        ways = [(cell, cell.trace) for cell in self.cells if cell.trace is not None]
-        lost = (cell for cell, way in ways if any(p.lost_at >= 0 for p in way.passages))
-        return next(lost, ways[0][0] if ways else None)
+        """The cell whose way shows the fault best; None where none of them can.
+
+        Best is one that the evidence names, then one where frames were lost or, where something
+        came through, arrived. One that proves nothing is never shown: it may be silent by design.
+        """
+        sure = [c for c in self.cells if c.trace is not None and c.verdict in _TELLING]
+        return max(sure, key=self._shows, default=None)
+
+    def _shows(self, cell: CellRecord) -> tuple[bool, bool]:
+        passages = cell.trace.passages if cell.trace is not None else ()
+        lost = any(passage.lost_at >= 0 for passage in passages)
+        named = any(cell.id in text for text in self.record.evidence)
+        return named, lost is (cell.verdict != Verdict.LEAK)
 
     @property
     def section(self) -> Section | None:

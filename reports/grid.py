@@ -150,7 +150,9 @@ def _cause(cause: CauseSeen, *, colour: bool, verbose: bool) -> Iterator[str]:
     indent = "  "
     if cause.cells:
         which = "" if verbose else f": {_ids(cause.cells)}"
-        yield f"{indent}cells: {len(cause.cells)} ({tally(cause.cells)}){which}"
+        how = tally(cause.cells)
+        many = f"{len(cause.cells)} ({how})" if ", " in how else how
+        yield f"{indent}cells: {many}{which}"
     else:
         yield f"{indent}cells: none, the matrix cannot show it"
     if verbose:

@@ -142,6 +142,29 @@ def test_cells_of_a_named_fault_are_no_findings(broken: Run) -> None:
     assert sum(len(f.cells) for f in findings(old)) == 3
 
 
+def test_the_way_that_is_shown_shows_the_fault(broken: Run) -> None:
+    """One that the evidence names, one with a loss; never one that may be silent by design."""
+    calm = replace(WAY, passages=())
+    run = spoiled(broken, SECOND, Verdict.FAIL, trace=calm)
+    run = spoiled(run, ALONE, Verdict.INCONCLUSIVE, trace=WAY)
+
+    def shown(*evidence: str) -> str:
+        record = replace(PORT, cells=(SECOND, ALONE, TRACED), evidence=evidence)
+        traced = causes_of(replace(run, causes=(record,)))[0].traced
+        return traced.id if traced else ""
+
+    assert shown() == TRACED
+    assert shown(f"lost ({SECOND})") == SECOND
+    assert shown(f"lost ({ALONE})") == TRACED
+    only = replace(PORT, cells=(ALONE,))
+    assert causes_of(replace(run, causes=(only,)))[0].traced is None
+    leak = spoiled(run, SECOND, Verdict.LEAK, trace=calm)
+    leak = spoiled(leak, TRACED, Verdict.LEAK, trace=WAY)
+    found = causes_of(replace(leak, causes=(replace(PORT, cells=(TRACED, SECOND)),)))[0]
+    assert found.traced is not None
+    assert found.traced.id == SECOND
+
+
 def test_a_cause_is_a_block_on_the_terminal(broken: Run) -> None:
     """How sure, how many cells, what shows it, the way of one, what to type, what to do."""
     lines = summary_lines(broken)
