@@ -1,6 +1,7 @@
 """``python -m reports render RUN`` and ``show RUN``: a run's report again, on any later day.
 
-``remedies`` prints how to open what is blocked by design: the text of ``docs/remedies.md``.
+``remedies`` prints how to open what is blocked by design: the text of ``docs/remedies.md``;
+``causes`` what a run can name as a cause: that of ``docs/causes.md``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from pathlib import Path
 from matrix.errors import ConfigError
 from matrix.grid import plain
 from matrix.record import load
+from reports import causes, remedies
 from reports.files import write_reports
 from reports.grid import matrix_lines, scenarios_of, summary_lines
-from reports.remedies import markdown
+
+_PAGES = {"remedies": remedies.markdown, "causes": causes.markdown}
+"""The pages of docs/ that are made here."""
 
 
 def main(argv: list[str]) -> int:
@@ -31,14 +35,16 @@ def main(argv: list[str]) -> int:
     render.add_argument("--out", metavar="FILE", type=Path, help="write the HTML there instead")
     show = commands.add_parser("show", help="print the matrices and what is not as expected")
     show.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its run.json")
+    show.add_argument("-v", "--verbose", action="store_true", help="list the cells of each cause")
     commands.add_parser("remedies", help="print how to open what is blocked by design")
+    commands.add_parser("causes", help="print what a run can name as the cause of a failure")
     asked = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that is not UTF-8 shows what it cannot print as an escape.
             stream.reconfigure(errors="backslashreplace")
-    if asked.command == "remedies":
-        return _print(markdown().splitlines())
+    if asked.command in _PAGES:
+        return _print(_PAGES[asked.command]().splitlines())
     path = asked.run / "run.json" if asked.run.is_dir() else asked.run
     try:
         data = path.read_bytes()
@@ -47,7 +53,9 @@ def main(argv: list[str]) -> int:
         return _refused(f"{path}: {error.strerror or error}; {advice}")
     try:
         lines = (
-            _shown(data, path) if asked.command == "show" else [_rendered(data, path, asked.out)]
+            _shown(data, path, verbose=asked.verbose)
+            if asked.command == "show"
+            else [_rendered(data, path, asked.out)]
         )
     except ConfigError as error:
         return _refused(str(error))
@@ -83,13 +91,13 @@ def _rendered(data: bytes, path: Path, out: Path | None) -> str:
     return plain(str(write_reports(data, path, out=out)))
 
 
-def _shown(data: bytes, path: Path) -> list[str]:
+def _shown(data: bytes, path: Path, *, verbose: bool) -> list[str]:
     run = load(data, name=str(path))
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     lines: list[str] = []
     for scenario in scenarios_of(run):
         lines += ["", *matrix_lines(run, scenario, colour=colour)]
-    return [*lines, "", *summary_lines(run, colour=colour)]
+    return [*lines, "", *summary_lines(run, colour=colour, verbose=verbose)]
 
 
 if __name__ == "__main__":

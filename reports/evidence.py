@@ -8,13 +8,12 @@ always has all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from matrix.grid import plain
 from matrix.record import CellRecord, ObservedRecord, OverrideRecord
-from reports.findings import Finding
 from reports.marks import holds
 from reports.remedies import remedies_of
 
@@ -32,7 +31,7 @@ _RAW_MOST = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``kind``: "text", "code" (one line to type or compare), "raw" (as it came), "cells" or "remedy"."""
+    """``kind``: "text", "code" (to type or compare), "raw" (as it came), "cells", "cause", "remedy"."""
 
     label: str
     value: str
@@ -44,15 +43,18 @@ def evidence(cell: CellRecord, *, many: bool = False) -> tuple[Line, ...]:
     return tuple(_lines(cell, full=not many or not holds(cell)))
 
 
-def with_evidence(cells: Sequence[CellRecord], found: Sequence[Finding]) -> tuple[CellRecord, ...]:
+def with_evidence(
+    cells: Sequence[CellRecord], told: Iterable[Sequence[CellRecord]]
+) -> tuple[CellRecord, ...]:
     """The cells whose evidence fits on a page, in their order: all of them, unless they are huge.
 
-    Of a huge run as many of each finding as there is room for, so that no finding is without.
+    Of a huge run as many of each group that is ``told`` (a cause's cells, a finding's) as there is
+    room for, so that none is without.
     """
     if len(cells) < HUGE:
         return tuple(cells)
     shown: set[str] = set()
-    for rank in zip_longest(*(finding.cells for finding in found)):
+    for rank in zip_longest(*told):
         shown.update(cell.id for cell in rank if cell is not None)
         if len(shown) >= MOST_EVIDENCE:
             break
@@ -68,7 +70,7 @@ def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
     if cell.reason:
         yield Line("Verdict", f"{cell.verdict}: {cell.reason}")
     if cell.cause:
-        yield Line("Cause", cell.cause)
+        yield Line("Cause", cell.cause, "cause")
     if cell.not_run:
         yield Line("Did not run", cell.not_run)
     if cell.observed is not None:

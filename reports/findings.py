@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from matrix.probes import Relation, Verdict
 from matrix.record import CellRecord, OverrideRecord, Run
-from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, holds, overridden
+from reports.causes import explained, unexplained
+from reports.marks import NOT_JUDGED, VERDICT_MARKS, holds
 
 _CELL_ID = re.compile(r"(?<![^\s:])[^\s:]+:[^\s:]+:[^\s:]+:(?:address|name)")
 """Begins at a word's begin only: a megabyte without a space must not take an hour."""
@@ -32,7 +33,7 @@ DESIGN, DECLARATION, OVERRIDE = (
     "by declaration of the site",
     "by an override of the site",
 )
-_ORIGINS = (DESIGN, DECLARATION, OVERRIDE)
+ORIGINS = (DESIGN, DECLARATION, OVERRIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +70,24 @@ def findings(run: Run) -> tuple[Finding, ...]:
     """Everything that is not as expected, what to fix first at the top.
 
     A known cause that explains many cells comes before one that explains few, and both before
-    cells without a cause, by the urgency of their verdict. Controls that failed are among them.
+    cells without a cause, by the urgency of their verdict. Controls that failed are among them;
+    cells for which the run names a fault are not: see ``reports.causes``.
     """
     parents = _parents(run)
+    told, unknown = explained(run), unexplained(run)
     groups: dict[tuple[str, str], list[CellRecord]] = {}
     for cell in run.cells:
-        if holds(cell) or (not cell.verdict and not cell.selected):
+        if holds(cell) or cell.id in told or (not cell.verdict and not cell.selected):
             continue
         verdict = cell.verdict if cell.verdict in VERDICT_MARKS else NOT_JUDGED.meaning
-        words = cell.cause or cell.reason or cell.not_run
+        cause = "" if cell.id in unknown else cell.cause
+        words = cause or cell.reason or cell.not_run
         groups.setdefault((verdict, _shape(words, cell, parents)), []).append(cell)
     found = [
         Finding(
             verdict,
             cells[0].reason or cells[0].not_run or f"the run ended in phase {run.phase!r}",
-            cells[0].cause,
+            "" if cells[0].id in unknown else cells[0].cause,
             cells[0].next_command,
             tuple(cells),
         )
@@ -122,7 +126,7 @@ def blocked(run: Run) -> tuple[Blocked, ...]:
                 tuple(cells),
             )
         )
-    return tuple(sorted(found, key=lambda g: (_ORIGINS.index(g.origin), -len(g.cells), g.title)))
+    return tuple(sorted(found, key=lambda g: (ORIGINS.index(g.origin), -len(g.cells), g.title)))
 
 
 def _why(cell: CellRecord) -> tuple[str, str]:
@@ -173,100 +177,6 @@ def overrides(run: Run) -> tuple[OverrideSeen, ...]:
 def troubles(run: Run) -> tuple[str, ...]:
     """What went wrong outside of any cell: the run's own trouble, then each host's."""
     return (*run.trouble, *(f"{h.name}: {h.trouble}" for h in run.hosts if h.trouble))
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """Is everything as it should be; one sentence; and where to look first ("" where nowhere)."""
-
-    good: bool
-    sentence: str
-    look: str = ""
-
-
-def headline(run: Run) -> Headline:
-    """What a tired person needs to know of the run."""
-    selected = tuple(cell for cell in run.cells if cell.selected)
-    total = len(selected)
-    bad = sum(not holds(cell) for cell in selected)
-    trouble = next((text.strip().partition("\n")[0] for text in troubles(run)), "")
-    if run.phase != "judged":
-        early = f"The run ended early, in phase {run.phase!r}: nothing here is a verdict."
-        return Headline(good=False, sentence=early, look=trouble or "it was stopped, or it died")
-    if not total:
-        return Headline(
-            good=False, sentence="No cell was asked.", look=trouble or "none was selected"
-        )
-    part = "" if total == run.cells_in_plan else f" selected (of {run.cells_in_plan})"
-    if not bad:
-        found = counts(run.cells)
-        sentence = (
-            f"All {total} cells{part} are as they should be: {found.get(Verdict.PASS, 0)} answered"
-            f", {found.get(Verdict.BLOCKED, 0)} are blocked as expected, with proof."
-        )
-        if by_override := sum(overridden(cell) for cell in selected):
-            sentence += f" {by_override} of them by the site's overrides, against the physics."
-        return Headline(not trouble, sentence, trouble)
-    first = next((f for f in findings(run) if any(c.selected for c in f.cells)), None)
-    look = trouble or (first.cause or first.reason if first else "")
-    be = "is" if bad == 1 else "are"
-    sentence = f"{bad} of {total} cells{part} {be} not as expected."
-    return Headline(good=False, sentence=sentence, look=look)
-
-
-def answer(run: Run) -> tuple[str, ...]:
-    """The answer to the article's question, in sentences.
-
-    The article: "some cells fail in both modes; by design, or because of this virtual network?"
-    """
-    judged = [cell for cell in run.cells if cell.verdict]
-    by_origin = dict.fromkeys(_ORIGINS, 0)
-    where: dict[str, set[str]] = {origin: set() for origin in _ORIGINS}
-    for group in blocked(run):
-        by_origin[group.origin] += len(group.cells)
-        where[group.origin].update(cell.scenario for cell in group.cells)
-    here = sum(c.verdict in (Verdict.FAIL, Verdict.FLAPPING) for c in judged)
-    unknown = sum(c.verdict == Verdict.INCONCLUSIVE for c in judged)
-    opened = sum(c.verdict in (Verdict.LEAK, Verdict.IMPOSTOR) for c in judged)
-    if not judged:
-        return ("Nothing was judged in this run, so it cannot tell.",)
-    stopped = sum(by_origin.values()) + here
-    design = f"{by_origin[DESIGN]} by design{_in(where[DESIGN])}: real hardware would not open them"
-    sentences = [
-        f"Of {len(judged)} cells asked, {stopped} do not get through.",
-        f"{design}, short of a switch that sends frames back to where they came from.",
-    ]
-    if by_origin[DECLARATION]:
-        sentences.append(
-            f"{by_origin[DECLARATION]} because the site itself says so{_in(where[DECLARATION])}."
-        )
-    if by_origin[OVERRIDE]:
-        sentences.append(
-            f"{by_origin[OVERRIDE]} because of a fault that the site knows of and overrides"
-            f"{_in(where[OVERRIDE])}: the physics would let them through."
-        )
-    sentences.append(
-        f"{here} because of this network or these hosts: that is what there is to fix."
-        if here
-        else "None because of this network or these hosts."
-    )
-    if through := sum(c.verdict == Verdict.PASS and _against(c) for c in judged):
-        sentences.append(
-            f"{through} got through although the physics says no: the site's overrides allow it."
-        )
-    if unknown:
-        sentences.append(f"Of {unknown} more this run cannot tell, and does not guess.")
-    if opened:
-        sentences.append(f"And {opened} got an answer that should not be there.")
-    return tuple(sentences)
-
-
-def _against(cell: CellRecord) -> bool:
-    return overridden(cell) and cell.override is not None and cell.override.physics != "reply"
-
-
-def _in(scenarios: set[str]) -> str:
-    return f" (in {' and '.join(sorted(scenarios))})" if scenarios else ""
 
 
 def _parents(run: Run) -> frozenset[str]:

@@ -1,12 +1,13 @@
-"""A run on a terminal: a matrix for each scenario, then every cell that is not as expected.
+"""A run on a terminal: a matrix for each scenario, then the causes, then what has none.
 
 Rule: no text of the record reaches a terminal except by ``plain``, and every cell that is not
-PASS or BLOCKED is said, with its reason; only equal stories that prove nothing are told once.
+PASS or BLOCKED is counted under the cause that explains it or, where no fault is named, said with
+its reason; only equal stories that prove nothing are told once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from matrix.condensed import MOST_ROWS, kind_lines
 from matrix.coverage import coverage_line
@@ -15,15 +16,21 @@ from matrix.grouping import WORST_FIRST
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, ScenarioRecord
 from reports.axes import host_by_host, matrix_of
+from reports.causes import CauseSeen, causes_of, warnings_of
 from reports.evidence import override_words
-from reports.findings import Finding, OverrideSeen, findings, headline, overrides, troubles
-from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of, question
+from reports.findings import Finding, OverrideSeen, findings, overrides, troubles
+from reports.headline import headline
+from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of, question, tally
 
 MOST_LINES = 400
 """Most lines that the list of cells may take; what is left out is counted and is in the HTML."""
 
 _MOST_WORDS = 400
 _IDS_SHOWN = 4
+_SEEN_LINES = 2
+_MOST_CELLS = 100
+"""So many of one cause are listed, that the next cause has a place as well."""
+
 _WAY_LINES = 2
 _TOLD_ONCE = 3
 
@@ -74,11 +81,13 @@ def _title(scenario: ScenarioRecord) -> str:
     )
 
 
-def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
-    """Counts, trouble, every cell that is not as expected, notes, and the run's verdict.
+def summary_lines(run: Run, *, colour: bool = False, verbose: bool = False) -> list[str]:
+    """Counts, trouble, causes, what has none, warnings, notes, and the run's verdict.
 
-    A line for each cell: verdict, id, reason. The cause and what to type next stand once, below
-    the cells that share them. Many INCONCLUSIVE cells with the same story become one line.
+    A block for each cause: how sure, how many cells, what shows it, the way of the frames of one of
+    them, what to type and what to do; ``verbose`` lists all of its cells and all that shows it.
+    Then, for what no cause explains, a line for each cell: verdict, id, reason. Many INCONCLUSIVE
+    cells with the same story become one line.
     """
     lines = ["  ".join(_counts(run, colour=colour))]
     lines += [line] if (line := covered(run)) else []
@@ -88,14 +97,18 @@ def summary_lines(run: Run, *, colour: bool = False) -> list[str]:
         lines += [f"  {plain(line.strip(), _MOST_WORDS)}" for line in rest]
     lines += [_override(seen) for seen in overrides(run)]
     told: list[str] = []
+    for cause in causes_of(run):
+        told += _cause(cause, colour=colour, verbose=verbose)
     for finding in findings(run):
         told += _told(finding, colour=colour)
     if len(told) > MOST_LINES:
         told = [*told[:MOST_LINES], f"... and {len(told) - MOST_LINES} more lines: see report.html"]
     lines += told
+    for warning in warnings_of(run):
+        lines += _cause(warning, colour=colour, verbose=verbose)
     lines += [f"note: {plain(text, _MOST_WORDS)}" for text in run.notes]
     head = headline(run)
-    sgr = "1;32" if head.good else "1;31"
+    sgr = ("1;33" if head.warned else "1;32") if head.good else "1;31"
     lines.append(paint(plain(head.sentence, _MOST_WORDS), sgr, colour=colour))
     if head.look:
         lines.append(f"look first at: {plain(head.look, _MOST_WORDS)}")
@@ -125,35 +138,82 @@ def _counts(run: Run, *, colour: bool) -> Iterator[str]:
         yield f"{paint(mark.symbol, mark.sgr, colour=colour)} {count} {verdict}"
 
 
+def _cause(cause: CauseSeen, *, colour: bool, verbose: bool) -> Iterator[str]:
+    record = cause.record
+    if not cause.known:
+        head = paint("no cause known", "1;7", colour=colour)
+        yield f"{head}: {plain(cause.line, _MOST_WORDS)}"
+        return
+    what, sgr = (f"cause {cause.number}", "1;31") if cause.cells else ("warning", "1;33")
+    head = paint(f"{what}, {plain(record.confidence, 20)}", sgr, colour=colour)
+    yield f"{head}: {plain(cause.line, _MOST_WORDS)}"
+    indent = "  "
+    if cause.cells:
+        which = "" if verbose else f": {_ids(cause.cells)}"
+        how = tally(cause.cells)
+        many = f"{len(cause.cells)} ({how})" if ", " in how else how
+        yield f"{indent}cells: {many}{which}"
+    else:
+        yield f"{indent}cells: none, the matrix cannot show it"
+    if verbose:
+        for cell in cause.cells[:_MOST_CELLS]:
+            yield f"{indent}  {_line(cell, cell.verdict, '', colour=colour)}"
+        if (more := len(cause.cells) - _MOST_CELLS) > 0:
+            yield f"{indent}  and {more} more: see junit.xml"
+    for number, shared in cause.also:
+        yield f"{indent}or:    cause {number} explains {shared} of these cells as well"
+    for label, words in _labelled("seen:", record.evidence, None if verbose else _SEEN_LINES):
+        yield f"{indent}{label} {words}"
+    yield from _way(cause.traced, len(cause.cells), indent)
+    for label, words in (("look: ", record.look), ("fix:  ", record.fix)):
+        if words:
+            yield f"{indent}{label} {plain(words, _MOST_WORDS)}"
+
+
+def _labelled(label: str, texts: Iterable[str], most: int | None) -> Iterator[tuple[str, str]]:
+    for text in tuple(texts)[:most]:
+        yield f"{label:<6}", plain(text, _MOST_WORDS)
+        label = ""
+
+
 def _told(finding: Finding, *, colour: bool) -> Iterator[str]:
     mark = VERDICT_MARKS.get(finding.verdict, NOT_JUDGED)
-    head = f"{paint(mark.symbol, mark.sgr, colour=colour)} {finding.verdict:<12}"
     indent = " " * (columns_of(mark.symbol) + 1)
-    if finding.verdict not in VERDICT_MARKS or finding.verdict == Verdict.INCONCLUSIVE:
-        cells = finding.cells
-        if len(cells) >= _TOLD_ONCE:
-            reason = plain(finding.reason, _MOST_WORDS)
-            yield f"{head} {len(cells)} cells: {_ids(cells)}: {reason}"
-            yield from _cause_and_next(finding, indent)
-            return
-    for cell in finding.cells:
-        role = " (control)" if not cell.selected else ""
-        reason = plain(cell.reason or cell.not_run or finding.reason, _MOST_WORDS)
-        yield f"{head} {plain(cell.id, 120)}{role}: {reason}"
-    yield from _cause_and_next(finding, indent)
-
-
-def _cause_and_next(finding: Finding, indent: str) -> Iterator[str]:
+    cells = finding.cells
+    proves_nothing = finding.verdict not in VERDICT_MARKS or finding.verdict == Verdict.INCONCLUSIVE
+    if proves_nothing and len(cells) >= _TOLD_ONCE:
+        reason = plain(finding.reason, _MOST_WORDS)
+        head = _head(finding.verdict, colour=colour)
+        yield f"{head} {len(cells)} cells: {_ids(cells)}: {reason}"
+    else:
+        for cell in cells:
+            yield _line(cell, finding.verdict, finding.reason, colour=colour)
     if finding.cause:
         yield f"{indent}cause: {plain(finding.cause, _MOST_WORDS)}"
-    if finding.traced is not None and finding.traced.trace is not None:
-        said = [plain(words, _MOST_WORDS) for words in finding.traced.trace.words[:_WAY_LINES]]
-        whose = f"{question(finding.traced)}: " if len(finding.cells) > 1 else ""
-        for label, words in zip(("way:  ", "      "), said, strict=False):
-            yield f"{indent}{label} {whose}{words}"
-            whose = ""
+    yield from _way(finding.traced, len(cells), indent)
     if finding.next_command:
         yield f"{indent}next:  {plain(finding.next_command, _MOST_WORDS)}"
+
+
+def _head(verdict: str, *, colour: bool) -> str:
+    mark = VERDICT_MARKS.get(verdict, NOT_JUDGED)
+    return f"{paint(mark.symbol, mark.sgr, colour=colour)} {plain(verdict, 20):<12}"
+
+
+def _line(cell: CellRecord, verdict: str, otherwise: str, *, colour: bool) -> str:
+    role = " (control)" if not cell.selected else ""
+    reason = plain(cell.reason or cell.not_run or otherwise, _MOST_WORDS)
+    return f"{_head(verdict, colour=colour)} {plain(cell.id, 120)}{role}: {reason}"
+
+
+def _way(traced: CellRecord | None, of: int, indent: str) -> Iterator[str]:
+    """The words of one cell's way, with its name where it stands for several."""
+    if traced is None or traced.trace is None:
+        return
+    whose = f"{question(traced)}: " if of > 1 else ""
+    for label, words in _labelled("way:", traced.trace.words, _WAY_LINES):
+        yield f"{indent}{label} {whose}{words}"
+        whose = ""
 
 
 def _ids(cells: tuple[CellRecord, ...]) -> str:

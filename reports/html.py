@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,21 +28,21 @@ from matrix.grid import Heading, plain
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, Step
 from reports.axes import Matrix, host_by_host, matrix_of
+from reports.causes import CONFIDENCES, CauseSeen, causes_of, sections_for, warnings_of
 from reports.evidence import MANY_CELLS, MOST_EVIDENCE, evidence, override_words, with_evidence
-from reports.findings import (
-    DECLARATION,
-    DESIGN,
-    OVERRIDE,
-    Blocked,
-    answer,
-    blocked,
-    findings,
-    headline,
-    overrides,
-    troubles,
-)
+from reports.findings import ORIGINS, OVERRIDE, Blocked, blocked, findings, overrides, troubles
 from reports.grid import covered, scenarios_of
-from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, overridden, question
+from reports.headline import answer, headline
+from reports.marks import (
+    MEANINGS,
+    NOT_JUDGED,
+    VERDICT_MARKS,
+    counts,
+    holds,
+    overridden,
+    question,
+    tally,
+)
 from reports.remedies import remedies_for, remedies_of
 from reports.way import LEGEND, picture
 
@@ -81,7 +80,7 @@ class ScenarioView:
         """What stands at that place in words: a verdict, or how many of which."""
         many = self.matrix.many.get((row.key, column.key, column.section))
         cell = self.matrix.at(row, column)
-        return _tally(many) if many else (cell and cell.verdict) or NOT_JUDGED.meaning
+        return tally(many) if many else (cell and cell.verdict) or NOT_JUDGED.meaning
 
     def overridden(self, row: Heading, column: Heading) -> bool:
         """Is a counted cell at that place judged by an override of the site?"""
@@ -94,10 +93,11 @@ def html(run: Run) -> bytes:
     """The whole report, UTF-8."""
     found = findings(run)
     seen = overrides(run)
-    shown = with_evidence(run.cells, found)
+    causes = causes_of(run)
+    shown = with_evidence(run.cells, [*(c.cells for c in causes), *(f.cells for f in found)])
     anchors = _anchors(shown)
     many = len(run.cells) >= MANY_CELLS
-    by_origin: dict[str, list[Blocked]] = {origin: [] for origin in _ORIGINS}
+    by_origin: dict[str, list[Blocked]] = {origin: [] for origin in ORIGINS}
     for group in blocked(run):
         by_origin[group.origin].append(group)
     text = _template().render(
@@ -106,6 +106,12 @@ def html(run: Run) -> bytes:
         troubles=troubles(run),
         counts=counts(run.cells),
         meanings=MEANINGS,
+        named=[c for c in causes if c.known],
+        unknown=tuple(c for c in causes if not c.known),
+        warnings=warnings_of(run),
+        sections=sections_for((*causes, *warnings_of(run))),
+        confidences=CONFIDENCES,
+        numbers=_numbers(causes),
         findings=found,
         scenarios=[_scenario(run, name, shown) for name in scenarios_of(run)],
         answer=answer(run),
@@ -117,9 +123,10 @@ def html(run: Run) -> bytes:
         remedies_for=remedies_for,
         overrides=seen,
         override_words=override_words,
-        held=[f for f in found if f.verdict in _IN_THE_WAY],
-        opened=[f for f in found if f.verdict in _TOO_OPEN],
-        unknown=[f for f in found if f.verdict not in (*_IN_THE_WAY, *_TOO_OPEN)],
+        kinds=[
+            (title, nothing, _under(causes, verdicts), [f for f in found if f.verdict in verdicts])
+            for title, nothing, verdicts in _KINDS
+        ],
         steps=_steps(run.timeline),
         controls=sum(not cell.selected for cell in run.cells),
         selected=sum(cell.selected for cell in run.cells),
@@ -133,7 +140,7 @@ def html(run: Run) -> bytes:
         evidence=lambda cell: evidence(cell, many=many),
         css=_css,
         symbol=_symbol,
-        tally=_tally,
+        tally=tally,
         question=question,
         picture=picture,
         way_legend=LEGEND,
@@ -158,9 +165,33 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-_ORIGINS = (DESIGN, DECLARATION, OVERRIDE)
-_IN_THE_WAY = (Verdict.FAIL, Verdict.FLAPPING)
-_TOO_OPEN = (Verdict.LEAK, Verdict.IMPOSTOR)
+_KINDS = (
+    (
+        "Not getting through because of this network or these hosts",
+        "None.",
+        (Verdict.FAIL, Verdict.FLAPPING),
+    ),
+    ("Answered, although nothing should answer", "", (Verdict.LEAK, Verdict.IMPOSTOR)),
+    ("Cannot be told from this run", "", (Verdict.INCONCLUSIVE, NOT_JUDGED.meaning)),
+)
+"""What is not as expected, by kind: title, what to say where there is none, verdicts."""
+
+
+def _under(
+    causes: Sequence[CauseSeen], verdicts: Sequence[str]
+) -> list[tuple[CauseSeen, list[CellRecord]]]:
+    """The faults that are named, each with its cells of these verdicts."""
+    found = [(c, [cell for cell in c.cells if cell.verdict in verdicts]) for c in causes if c.known]
+    return [(cause, cells) for cause, cells in found if cells]
+
+
+def _numbers(causes: Sequence[CauseSeen]) -> dict[str, list[int]]:
+    """By cell the numbers of the causes that explain it."""
+    numbers: dict[str, list[int]] = {}
+    for cause in causes:
+        for cell in cause.cells if cause.known else ():
+            numbers.setdefault(cell.id, []).append(cause.number)
+    return numbers
 
 
 def _visible(value: object) -> object:
@@ -246,14 +277,6 @@ _CLASSES: dict[str, str] = {
 
 def _symbol(verdict: str) -> str:
     return VERDICT_MARKS.get(verdict, NOT_JUDGED).symbol
-
-
-def _tally(cells: Sequence[CellRecord]) -> str:
-    """``9 PASS, 2 BLOCKED``, in the order of the alphabet."""
-    found = Counter(cell.verdict or NOT_JUDGED.meaning for cell in cells)
-    order = (*VERDICT_MARKS, NOT_JUDGED.meaning)
-    known = [f"{found[v]} {v}" for v in order if found[v]]
-    return ", ".join(known + [f"{n} {v}" for v, n in sorted(found.items()) if v not in order])
 
 
 def _by_scenario(cells: Sequence[CellRecord]) -> dict[str, list[CellRecord]]:

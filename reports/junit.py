@@ -3,17 +3,20 @@
 Rule 1: nothing is skipped. FAIL, LEAK, IMPOSTOR and FLAPPING are failures; INCONCLUSIVE and cells
 that were never judged are errors; PASS and BLOCKED pass. A run with trouble and no cell is one
 error, because a green empty file is how a broken night goes unseen.
-Rule 2: only characters that XML 1.0 allows (section 2.2, production Char) are written.
+Rule 2: a warning makes no case fail; it is a property of every suite.
+Rule 3: only characters that XML 1.0 allows (section 2.2, production Char) are written.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from matrix.grid import plain
 from matrix.probes import Verdict
-from matrix.record import CellRecord, Run
+from matrix.record import CauseRecord, CellRecord, Run
+from reports.causes import UNKNOWN, warnings_of
 from reports.findings import troubles
 from reports.grid import covered, scenarios_of
 from reports.marks import holds
@@ -25,10 +28,16 @@ _FAILURES = frozenset({Verdict.FAIL, Verdict.LEAK, Verdict.IMPOSTOR, Verdict.FLA
 def junit(run: Run) -> bytes:
     """The run as JUnit XML, UTF-8, with a final newline."""
     root = Element("testsuites", name=_text(f"matrix {run.id}"))
+    causes: dict[str, list[CauseRecord]] = {}
+    for cause in run.causes:
+        for cell_id in cause.cells:
+            causes.setdefault(cell_id, []).append(cause)
     for scenario in scenarios_of(run):
         cells = [c for c in run.cells if c.scenario == scenario and c.selected]
         if cells:
-            _suite(root, run, scenario, [_case(cell, run) for cell in cells])
+            _suite(
+                root, run, scenario, [_case(cell, run, causes.get(cell.id, ())) for cell in cells]
+            )
     if troubles(run) or not len(root):
         _suite(root, run, "run", [_trouble(run)])
     for count in ("tests", "failures", "errors", "skipped"):
@@ -43,13 +52,22 @@ def _suite(root: Element, run: Run, name: str, cases: list[Element]) -> None:
     suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
     suite.set("skipped", "0")
     suite.set("timestamp", _text(run.started_at))
-    if line := covered(run):
-        value = line.removeprefix("coverage: ")
-        SubElement(SubElement(suite, "properties"), "property", name="coverage", value=_text(value))
+    said = [("coverage", covered(run).removeprefix("coverage: "))]
+    said += [("warning", _cause(warning.record)) for warning in warnings_of(run)]
+    if said := [(key, value) for key, value in said if value]:
+        properties = SubElement(suite, "properties")
+        for key, value in said:
+            SubElement(properties, "property", name=key, value=_text(value))
     suite.extend(cases)
 
 
-def _case(cell: CellRecord, run: Run) -> Element:
+def _cause(cause: CauseRecord) -> str:
+    if cause.confidence == UNKNOWN:
+        return cause.line
+    return f"{cause.line} [{cause.rule}, {cause.confidence}]"
+
+
+def _case(cell: CellRecord, run: Run, causes: Sequence[CauseRecord]) -> Element:
     case = Element("testcase", classname=_text(cell.scenario), name=_text(cell.id))
     properties = SubElement(case, "properties")
     for name, value in (
@@ -60,6 +78,9 @@ def _case(cell: CellRecord, run: Run) -> Element:
         ("because", cell.because),
     ):
         SubElement(properties, "property", name=name, value=_text(value))
+    if causes:
+        rules = ", ".join(dict.fromkeys(cause.rule for cause in causes))
+        SubElement(properties, "property", name="cause", value=_text(rules))
     if cell.override is not None:
         for name, value in (
             ("override", cell.override.ticket),
@@ -75,7 +96,8 @@ def _case(cell: CellRecord, run: Run) -> Element:
     problem = SubElement(case, what, type=_text(cell.verdict or "not judged"))
     problem.set("message", _text(reason))
     lines = [reason]
-    lines += [f"cause: {cell.cause}"] if cell.cause else []
+    lines += [f"cause: {_cause(cause)}" for cause in causes]
+    lines += [f"cause: {cell.cause}"] if cell.cause and not causes else []
     lines += [f"expected: {cell.expected}, because {cell.because}"]
     lines += [f"way: {words}" for words in cell.trace.words] if cell.trace else []
     lines += [f"next: {cell.next_command}"] if cell.next_command else []

@@ -7,6 +7,7 @@ screen and the HTML use the same symbols.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -72,6 +73,15 @@ def counts(cells: tuple[CellRecord, ...]) -> dict[str, int]:
         if cell.selected:
             found[cell.verdict if cell.verdict in VERDICT_MARKS else NOT_JUDGED.meaning] += 1
     return {str(verdict): count for verdict, count in found.items() if count}
+
+
+def tally(cells: Sequence[CellRecord]) -> str:
+    """``9 PASS, 2 BLOCKED``, in the order of the alphabet."""
+    found = Counter(cell.verdict or NOT_JUDGED.meaning for cell in cells)
+    order = (*VERDICT_MARKS, NOT_JUDGED.meaning)
+    known = [f"{found[v]} {v}" for v in order if found[v]]
+    others = [f"{n} {plain(v, 20)}" for v, n in sorted(found.items()) if v not in order]
+    return ", ".join(known + others)
 
 
 def question(cell: CellRecord) -> str:

@@ -40,7 +40,10 @@ def pytest_run_recorded(config: pytest.Config, path: Path, data: bytes) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """The matrices, the counts, every cell that is not as expected, and where the report is."""
+    """The matrices, the counts, the causes, what has none, and where the report is.
+
+    ``-v`` lists the cells of each cause.
+    """
     run = config.stash.get(_RUN, None)
     if run is None:
         return
@@ -48,7 +51,8 @@ def pytest_terminal_summary(
     lines: list[str] = []
     for scenario in scenarios_of(run):
         lines += ["", *matrix_lines(run, scenario, colour=colour)]
-    lines += ["", *summary_lines(run, colour=colour)]
+    verbose = config.get_verbosity() > 0
+    lines += ["", *summary_lines(run, colour=colour, verbose=verbose)]
     for line in lines:
         terminalreporter.write_line(line)
     for line in config.stash.get(_LINES, []):

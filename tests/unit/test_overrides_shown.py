@@ -13,8 +13,9 @@ from matrix.expected import expected_lines
 from matrix.plan import plan
 from matrix.record import OverrideRecord, Run, dump, load
 from matrix.site import read_site
-from reports.findings import answer, blocked, headline
+from reports.findings import blocked
 from reports.grid import matrix_lines, summary_lines
+from reports.headline import answer, headline
 from reports.html import html
 from reports.junit import junit
 from tests.unit.sample_run import SITE, big_site, healthy, spoiled

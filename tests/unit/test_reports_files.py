@@ -189,8 +189,9 @@ class _Terminal:
         self.lines.append(line)
 
 
-def _said(path: Path, run: Run) -> list[str]:
-    config = cast("pytest.Config", SimpleNamespace(stash=pytest.Stash()))
+def _said(path: Path, run: Run, verbosity: int = 0) -> list[str]:
+    given = SimpleNamespace(stash=pytest.Stash(), get_verbosity=lambda: verbosity)
+    config = cast("pytest.Config", given)
     terminal = _Terminal()
     pytest_run_recorded(config, path, dump(run))
     pytest_terminal_summary(cast("pytest.TerminalReporter", terminal), config)

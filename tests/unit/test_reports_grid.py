@@ -15,8 +15,9 @@ from matrix.probes import Expected
 from matrix.record import CoverageRecord, Run, dump, load
 from matrix.site import read_site
 from reports.axes import matrix_of
-from reports.findings import answer, blocked, findings, headline
+from reports.findings import blocked, findings
 from reports.grid import matrix_lines, scenarios_of, summary_lines
+from reports.headline import answer, headline
 from reports.marks import NOT_JUDGED, VERDICT_MARKS, holds
 from tests.unit.sample_run import HOSTILE, big_site, every_verdict, healthy, spoiled
 
