@@ -82,6 +82,7 @@ class Scene:
     inner: Mapping[tuple[str, str], Inner] = field(default_factory=dict)
     states: Mapping[tuple[str, str], str] = field(default_factory=dict)
     missing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    fixes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     taken: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     canaries: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     claims: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)

@@ -58,7 +58,7 @@ def not_standing(scene: Scene) -> Iterator[Cause]:
                 Confidence.CERTAIN,
                 (),
                 cells,
-                fix="see the trouble that the report names for this host",
+                fix=scene.fixes.get(keys[0]) or "see what the report says of this host",
             )
 
 
