@@ -79,6 +79,7 @@ def gateways(scene: Scene) -> Iterator[Cause]:
             for c in scene.wire()
             if c.scenario == scenario.name
             and c.relation is Relation.GATEWAY
+            and scene.observed(c) is not None
             and not scene.is_dead(c.source.host)
         ]
         lost = [c for c in cells if scene.lost(c)]

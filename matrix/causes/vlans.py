@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
-from matrix.causes.frames import ALL, ARP, Crossing, crossings, evidence, ids, not_inside
-from matrix.probes import Cell
+from matrix.causes.drops import VLAN, Drop, Drops
+from matrix.causes.frames import ALL, ARP, evidence, ids, not_inside
 
 
 def vlans(scene: Scene) -> Iterator[Cause]:
     """VLANs that a port does not carry, or that change their id on the way."""
-    seen = crossings(scene)
+    drops = Drops.of(scene)
     for scenario in scene.topology.scenarios:
         vlan = scenario.segment.vlan
         mine = [c for c in scene.wire() if c.scenario == scenario.name]
@@ -41,17 +41,19 @@ def vlans(scene: Scene) -> Iterator[Cause]:
                 "other id in the site and on the hosts",
             )
             continue
-        here = [c for c in seen if c.scenario == scenario.name]
+        here = [c for c in drops.seen if c.scenario == scenario.name]
         here = [c for c in here if not dead & {c.out_of, c.into}]
         lost = [c for c in here if not c.passed]
         if not lost or any(c.passed for c in here) or any(scene.passed(c) for c in mine):
-            yield from _one_without_the_vlan(scene, scenario.name, vlan, here, mine)
+            for drop in drops.found:
+                if drop.what == VLAN and drop.scenario == scenario.name:
+                    yield _one_without(scene, drop, vlan)
             continue
         if not any(c.kind == ARP and c.target == ALL for c in lost):
             continue
         ends = sorted({c.out_of for c in lost} | {c.into for c in lost})
         yield Cause(
-            "vlan-missing",
+            VLAN,
             f"{' and '.join(ends)} {scenario.name}",
             f"VLAN {vlan} does not get from {' to '.join(ends)}: frames leave tagged and none "
             "arrives, in no direction; a switch port or uplink between them does not carry it "
@@ -66,38 +68,23 @@ def vlans(scene: Scene) -> Iterator[Cause]:
         )
 
 
-def _one_without_the_vlan(
-    scene: Scene, scenario: str, vlan: int, here: list[Crossing], mine: list[Cell]
-) -> Iterator[Cause]:
+def _one_without(scene: Scene, drop: Drop, vlan: int) -> Cause:
     """With three parties or more: the one that nobody reaches on this VLAN, though others do."""
-    lost = [c for c in here if not c.passed]
-    if not lost:
-        return
-    for host in scene.topology.hosts:
-        own = [c for c in mine if scene.touches(c, host.name)]
-        others = [c for c in mine if not scene.touches(c, host.name)]
-        mine_lost = [c for c in lost if host.name in (c.out_of, c.into)]
-        if not own or not all(scene.lost(c) for c in own) or len(mine_lost) != len(lost):
-            continue
-        if not any(scene.passed(c) for c in others):
-            continue
-        if any(c.passed and host.name in (c.out_of, c.into) for c in here):
-            continue
-        yield Cause(
-            "vlan-missing",
-            f"{host.name} {scenario}",
-            f"VLAN {vlan} does not get to {host.name} and back, while the others reach each other "
-            f"on it: the switch port of {host.name} does not carry it",
-            Confidence.LIKELY,
-            evidence(mine_lost),
-            ids(
-                c
-                for c in scene.bad()
-                if c.scenario == scenario and scene.touches(c, host.name) and not_inside(c)
-            ),
-            f"on the switch: which VLANs does the port of {host.name} carry? (bridge vlan show)",
-            f"make VLAN {vlan} a tagged member of the port of {host.name}",
-        )
+    return Cause(
+        VLAN,
+        f"{drop.host} {drop.scenario}",
+        f"VLAN {vlan} does not get to {drop.host} and back, while the others reach each other on it: "
+        f"the switch port of {drop.host} does not carry it",
+        Confidence.LIKELY,
+        evidence(drop.lost),
+        ids(
+            c
+            for c in scene.bad()
+            if c.scenario == drop.scenario and scene.touches(c, drop.host) and not_inside(c)
+        ),
+        f"on the switch: which VLANs does the port of {drop.host} carry? (bridge vlan show)",
+        f"make VLAN {vlan} a tagged member of the port of {drop.host}",
+    )
 
 
 def _other_tags(scene: Scene, scenario: str) -> list[tuple[str, int | None, str]]:

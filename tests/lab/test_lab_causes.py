@@ -19,7 +19,7 @@ import pytest
 from fixtures.lab import Lab
 from fixtures.lab.faults import CATALOGUE, When, broken
 from fixtures.lab.faults.effect import BRIDGE, VLAN, Effect, Named
-from fixtures.lab.faults.effects import EFFECTS
+from fixtures.lab.faults.effects import EFFECTS, M, N
 from fixtures.prober import World
 from fixtures.prober_agent import AgentProber
 from fixtures.recorder import Recorder
@@ -145,3 +145,55 @@ def test_one_scenario_alone_names_the_fault(
     """With the half of the evidence it comes to the same."""
     run = run_broken(lab, tmp_path, [Broken(name)], (scenario,))
     assert not wrong(run, EFFECTS[name], (scenario,))
+
+
+NIC = {M: f"{M} enp0s5", N: f"{N} enp0s5"}
+PAIRS = [
+    ("cable-out", "gateway-gone"),
+    ("cable-out", "container-firewall"),
+    ("vlan-missing", "container-firewall"),
+    ("hairpin", "gateway-gone"),
+    ("promiscuous-refused", "container-stopped"),
+    ("promiscuous-refused", "vlan-missing"),
+    ("proxy-arp", "vlan-missing"),
+    ("loss", "gateway-gone"),
+    ("duplicate-address", "gateway-gone"),
+]
+ON_BOTH = [
+    (
+        Broken("echo-replies-lost", (("host", M),)),
+        Broken("loss", (("host", N),)),
+        (Named("echo-replies-dropped", NIC[M]), Named("loss", f"*{N}")),
+    ),
+    (
+        Broken("promiscuous-refused", (("host", M),)),
+        Broken("forged-transmits-refused", (("host", N),)),
+        (Named("promiscuous-refused", NIC[M]), Named("forged-transmits-refused", NIC[N])),
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "two"), PAIRS, ids="+".join)
+def test_two_faults_are_both_named(lab: Lab, tmp_path: Path, one: str, two: str) -> None:
+    """And nothing else is; what either of them breaks is not PASS or BLOCKED."""
+    run = run_broken(lab, tmp_path, [Broken(one), Broken(two)])
+    effects = [EFFECTS[one], EFFECTS[two]]
+    causes = [cause for effect in effects for cause in effect.causes]
+    assert not [*_wrong_lines(run), *_wrong_causes(run, causes, BOTH)]
+    for cell in run.cells:
+        changes = [change for effect in effects if (change := effect.change(cell.id))]
+        if any(change.always for change in changes):
+            assert cell.verdict != _good(cell), cell
+        elif not changes:
+            # With fewer controls left, silence may prove less than it does with either of them.
+            untold = {Verdict.INCONCLUSIVE} if cell.expected == Expected.SILENCE else set()
+            assert cell.verdict in {_good(cell), *untold}, cell
+
+
+@pytest.mark.parametrize(("one", "two", "causes"), ON_BOTH, ids=lambda x: getattr(x, "name", ""))
+def test_faults_of_both_hosts_are_both_named(
+    lab: Lab, tmp_path: Path, one: Broken, two: Broken, causes: tuple[Named, ...]
+) -> None:
+    """Each at its own host."""
+    run = run_broken(lab, tmp_path, [one, two])
+    assert not [*_wrong_lines(run), *_wrong_causes(run, causes, BOTH)]
