@@ -52,13 +52,67 @@ def dead_links(scene: Scene) -> Iterator[Cause]:
         )
 
 
+def _busy(scene: Scene) -> dict[str, list[Cell]]:
+    """Hosts inside of which replies were lost, where no wire and no firewall is; and those cells.
+
+    A container's own firewall drops all of its echoes. So it takes some that came, or two containers
+    that did answer others.
+    """
+    doubtful = claimed(scene)
+    answered = {
+        (c.scenario, c.target.name) for c in scene.cells if (o := scene.observed(c)) and o.received
+    }
+    found: dict[str, list[Cell]] = {}
+    for cell in scene.bad():
+        seen = scene.observed(cell)
+        if cell.relation in (Relation.ITSELF, Relation.SIBLING) and seen and seen.requests_seen:
+            if {cell.source.name, cell.target.name} & doubtful:
+                continue
+            if scene.verdict(cell) is Verdict.FLAPPING or (
+                scene.lost(cell)
+                and cell.relation is Relation.ITSELF
+                and (cell.scenario, cell.target.name) in answered
+            ):
+                found.setdefault(cell.source.host, []).append(cell)
+    return {
+        host: cells
+        for host, cells in found.items()
+        if any(scene.verdict(c) is Verdict.FLAPPING for c in cells)
+        or len({c.source.name for c in cells}) > 1
+    }
+
+
+def busy(scene: Scene) -> Iterator[Cause]:
+    """Hosts that lose what never leaves them."""
+    for host, cells in sorted(_busy(scene).items()):
+        yield Cause(
+            "host-busy",
+            host,
+            f"replies were lost inside {host}, where no wire is: its kernel or the agent there had "
+            "no time while we asked, or could not keep another neighbour for a moment; what else was "
+            "lost there says nothing of the network",
+            Confidence.LIKELY,
+            tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in cells[:3]),
+            ids(
+                c
+                for c in scene.bad()
+                if scene.verdict(c) in (Verdict.FLAPPING, Verdict.FAIL)
+                and scene.observed(c) is not None
+                and scene.touches(c, host)
+            ),
+            f"ssh {host} uptime; ssh {host} ip -s ntable show name arp_cache",
+            f"ask again when {host} has less to do",
+        )
+
+
 def losses(scene: Scene) -> Iterator[Cause]:
     """Frames that are lost at random, to or from one host."""
-    doubtful = claimed(scene)
+    doubtful = claimed(scene) | set(_busy(scene))
     flapping = [
         c
         for c in scene.wire()
-        if scene.verdict(c) is Verdict.FLAPPING and not {c.source.name, c.target.name} & doubtful
+        if scene.verdict(c) is Verdict.FLAPPING
+        and not {c.source.name, c.target.name, c.source.host, c.target.host} & doubtful
     ]
     if not flapping:
         return
@@ -173,6 +227,14 @@ RULES = (
         "Look at error counters, duplex, the hypervisor's load, rate limits.",
         ("ip-link(8): ip -s link",),
         losses,
+    ),
+    Rule(
+        "host-busy",
+        "A host was too busy to answer",
+        "Replies are lost between a container and itself, or its sibling, where no wire is.",
+        "Ask again when it has less to do.",
+        ("Linux net/core/neighbour.c: a full table refuses the loopback's entries, too",),
+        busy,
     ),
     Rule(
         "wire-cut",

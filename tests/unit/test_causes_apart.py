@@ -67,6 +67,21 @@ def test_what_a_doubled_address_loses_is_not_lost_at_random() -> None:
     ]
 
 
+def test_what_is_lost_inside_a_host_is_not_lost_on_the_wire() -> None:
+    """A container that hears itself in part, or two that do not at all: their host had no time."""
+    cells = ("bridge:c1:c1:address", "vlan:c5:c7:address", "bridge:c1:c3:address")
+    some: dict[str, Outcome] = {
+        cell: replace(seen(scene(Net()), cell), received=2) for cell in cells
+    }
+    assert named(scene(Net(), some)) == [("host-busy", M)]
+    net = Net(mute=frozenset({"c1"}))
+    assert named(scene(net)) == [("firewall", f"c1 on {M}")]
+    net = Net(mute=frozenset({"c1", "c2"}))
+    assert named(scene(net)) == [("firewall", f"c1 on {M}"), ("firewall", f"c2 on {M}")]
+    del some["bridge:c1:c1:address"]
+    assert named(scene(Net(), some)) == [("loss", f"{M} and {N}")]
+
+
 def test_a_doubled_mac_makes_other_vlans_flap_too() -> None:
     """It is the same MAC address on every VLAN of the host."""
     own, flap = f"bridge:c3:{N}:address", f"vlan:c5:{N}:address"
