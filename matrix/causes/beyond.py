@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
+from matrix.causes.chance import Way, way_of
+from matrix.causes.identity import claimed
 from matrix.probes import By, Cell, Relation, Resolution, Verdict
 from matrix.topology import Scenario
 
@@ -178,10 +180,14 @@ def _has_neighbour(scene: Scene, cell: Cell) -> bool:
 
 def large_frames(scene: Scene) -> Iterator[Cause]:
     """Frames of full size that do not pass where small ones do. No cell shows it."""
-    thinned = {_ways(c) for c in scene.wire() if scene.verdict(c) is Verdict.FLAPPING}
-    thinned |= {(scenario, there, here) for scenario, here, there in thinned}
-    # Where frames are lost at random, large ones are, too.
-    lost = {key for key, passed in scene.large.items() if not passed} - thinned
+    # Where small ones are lost at random, or answered by somebody else, large ones are, too.
+    doubtful, strange = set[Way](), claimed(scene)
+    for cell in scene.wire():
+        names = {cell.source.name, cell.target.name}
+        if scene.verdict(cell) is Verdict.FLAPPING or names & strange:
+            scenario, here, there = way_of(cell)
+            doubtful |= {(scenario, here, there), (scenario, there, here)}
+    lost = {key for key, passed in scene.large.items() if not passed} - doubtful
     if not lost:
         return
     pairs = [{here, there} for _, here, there in lost]
@@ -201,10 +207,6 @@ def large_frames(scene: Scene) -> Iterator[Cause]:
         "raise the MTU of the switch ports and tunnels between the hosts, or lower that of the "
         "parents and containers",
     )
-
-
-def _ways(cell: Cell) -> tuple[str, str, str]:
-    return cell.scenario, cell.source.host, cell.target.host
 
 
 def _resolution(scene: Scene, cell: Cell) -> Resolution | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from matrix.cause import Scene
+from matrix.causes.chance import by_chance, rate, thinned
 from matrix.causes.frames import ALL, ARP, FOREIGN, OWN, REPLY, REQUEST, Crossing, crossings
 from matrix.topology import EndpointKind, Host
 
@@ -56,7 +57,11 @@ class Drops:
                 *_tagged(scene, host, seen),
             )
         ]
-        return cls(seen, tuple(found))
+        share = {
+            host.name: max(rate(scene, host.name), thinned(seen, host.name))
+            for host in scene.topology.hosts
+        }
+        return cls(seen, tuple(d for d in found if not by_chance(share[d.host], len(d.lost))))
 
     def clear(self, *what: str) -> Iterator[Drop]:
         """Those of these kinds that have no strays."""

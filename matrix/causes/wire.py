@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrix.cause import DOWN, NO_CARRIER, WIRE, Cause, Confidence, Rule, Scene
+from matrix.causes.chance import Way, by_chance, in_part, rate, thinned, uneven, way_of
 from matrix.causes.frames import ALL, ARP, crossings, evidence, ids
 from matrix.causes.identity import claimed
 from matrix.probes import Cell, Relation, Verdict
@@ -108,10 +109,12 @@ def busy(scene: Scene) -> Iterator[Cause]:
 def losses(scene: Scene) -> Iterator[Cause]:
     """Frames that are lost at random, to or from one host."""
     doubtful = claimed(scene) | set(_busy(scene))
+    seen = crossings(scene)
+    partly = in_part(seen)
     flapping = [
         c
         for c in scene.wire()
-        if scene.verdict(c) is Verdict.FLAPPING
+        if (scene.verdict(c) is Verdict.FLAPPING or (scene.lost(c) and c.id in partly))
         and not {c.source.name, c.target.name, c.source.host, c.target.host} & doubtful
     ]
     if not flapping:
@@ -123,19 +126,32 @@ def losses(scene: Scene) -> Iterator[Cause]:
         if any(scene.passed(c) for c in scene.wire() if not scene.touches(c, h.name))
     ]
     ends = sorted({e.host for c in flapping for e in (c.source, c.target) if e.host})
-    uneven = _uneven(scene)
     blamed = [h.name for h in (calm or suspects)][:1] if len(calm or suspects) == 1 else []
     who = blamed or ends
+    # An echo and its reply are two frames.
+    share = max(max(rate(scene, h), 1 - (1 - thinned(seen, h)) ** 2) for h in who)
+    thin = _thin(scene, who, share)
     cells = [
         c
         for c in scene.wire()
-        if _ways(c) in uneven
+        if way_of(c) in thin
         and ((blamed and scene.touches(c, blamed[0])) or (not blamed and c in flapping))
     ]
     observed = [o for c in cells if (o := scene.observed(c)) and o.sent]
     sent, received = sum(o.sent for o in observed), sum(o.received for o in observed)
     where = f"to or from {who[0]}" if blamed else f"between {' and '.join(who)}"
-    thinned = sorted(
+    lost = ids(
+        c
+        for c in scene.bad()
+        if scene.verdict(c) in (Verdict.FLAPPING, Verdict.FAIL)
+        and not scene.not_run(c)
+        and c.relation in WIRE
+        and way_of(c) in thin
+        and any(e.host in who for e in (c.source, c.target))
+    )
+    if not lost:
+        return
+    where_lost = sorted(
         {
             w
             for c in flapping
@@ -150,32 +166,23 @@ def losses(scene: Scene) -> Iterator[Cause]:
         f"frames {where} are lost at random: {sent - received} of {sent} echo requests were not "
         "answered, in some cells but not in all",
         Confidence.LIKELY,
-        tuple(thinned[:4])
+        tuple(where_lost[:4])
         or tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in flapping[:4]),
-        ids(
-            c
-            for c in scene.bad()
-            if scene.verdict(c) in (Verdict.FLAPPING, Verdict.FAIL)
-            and not scene.not_run(c)
-            and c.relation in WIRE
-            and _ways(c) in uneven
-            and any(e.host in who for e in (c.source, c.target))
-        ),
+        lost,
         f"ssh {who[0]} ip -s link show {scene.topology.host(who[0]).parent}",
         "look for errors and drops on the links and switch ports of "
         f"{' and '.join(who)} (cable, duplex, an overloaded hypervisor), and for a rate limit",
     )
 
 
-def _ways(cell: Cell) -> tuple[str, str, str]:
-    """What the wire can tell cells by: the segment and the two hosts, in their order."""
-    return cell.scenario, cell.source.host, cell.target.host
-
-
-def _uneven(scene: Scene) -> set[tuple[str, str, str]]:
-    """The ways on which some replies came: what is lost on any other is not lost at random."""
-    some = (Verdict.PASS, Verdict.FLAPPING)
-    return {_ways(c) for c in scene.wire() if scene.verdict(c) in some}
+def _thin(scene: Scene, hosts: list[str], share: float) -> set[Way]:
+    """The ways between them on which what is lost may be lost at random."""
+    ways: dict[Way, int] = {}
+    for cell in scene.wire():
+        if (seen := scene.observed(cell)) and any(scene.touches(cell, host) for host in hosts):
+            ways[way_of(cell)] = ways.get(way_of(cell), 0) + seen.sent
+    some = uneven(scene)
+    return {way for way, sent in ways.items() if way in some or by_chance(share, sent)}
 
 
 def cut(scene: Scene) -> Iterator[Cause]:

@@ -5,6 +5,7 @@ A wrong cause is worse than none.
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from matrix.diagnose import diagnose, merged
 from matrix.packet import Kind
 from matrix.probes import NotRun, Observation, Outcome, Seen
 from tests.unit.sample_faults import Fault, faults_of, network, told, wrong
-from tests.unit.sample_net import LAB, STRANGER, THREE, Net, scene
+from tests.unit.sample_net import LAB, STRANGER, THREE, Net, Sent, scene
 
 M, N = "dev-master-01", "dev-node-01"
 TO_NODE = f"bridge:c1:{N}:address"
@@ -112,6 +113,8 @@ def test_large_frames_that_are_lost_at_random_are_no_small_mtu() -> None:
     net, _ = network(LAB, [AT_NODE["loss"]])
     large = {("bridge", M, N): False, ("vlan", N, M): False}
     assert not found_by("mtu-small", scene(net, large=large))
+    claims = {(s.name, str(c.address)): (STRANGER,) for s in LAB.scenarios for c in s.containers}
+    assert not found_by("mtu-small", scene(Net(), large=large, claims=claims))
     assert found_by("mtu-small", scene(Net(), large=large))
 
 
@@ -226,6 +229,22 @@ def test_a_port_that_loses_its_hosts_own_frames_refuses_no_mac() -> None:
 
 def _names_all(causes: tuple[Cause, ...], *faults: Fault) -> bool:
     return not wrong(causes, *faults) and all(any(f.names(c) for c in causes) for f in faults)
+
+
+@pytest.mark.parametrize("percent", [5, 30, 50, 80])
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_lost_at_random_is_called_nothing_else(seed: int, percent: int) -> None:
+    """A port that loses most of all frames has not chosen any, though none of some kind may pass."""
+    dice = random.Random(f"{seed} {percent}")  # noqa: S311  chance that can be repeated
+
+    def drops(sent: Sent) -> bool:
+        tries = 3 if sent.kind in (Kind.ARP_REQUEST, Kind.ARP_REPLY) else 1
+        at_port = N in (sent.out_of, sent.into)
+        return at_port and all(dice.random() * 100 < percent for _ in range(tries))
+
+    rules = {c.rule for c in diagnose(scene(Net(drops=drops)))[0]}
+    assert "loss" in rules
+    assert rules <= {"loss", "unknown"}
 
 
 @pytest.mark.parametrize("seed", range(4))
