@@ -233,6 +233,7 @@ def tables(scene: Scene) -> Iterator[Cause]:
             c.id
             for c in scene.bad()
             if f"{host}'s neighbour (ARP) table was full" in scene.not_run(c)
+            or (scene.touches(c, host) and _lost_meanwhile(scene, c))
         )
         if cells:
             yield Cause(
@@ -246,6 +247,16 @@ def tables(scene: Scene) -> Iterator[Cause]:
                 f"ssh {host} ip -s ntable show name arp_cache",
                 f"on {host}: sysctl -w net.ipv4.neigh.default.gc_thresh3=8192",
             )
+
+
+def _lost_meanwhile(scene: Scene, cell: Cell) -> bool:
+    """Replies to requests that came, lost in part or inside a host: it could not look up the asker."""
+    seen, local = scene.observed(cell), cell.relation in (Relation.ITSELF, Relation.SIBLING)
+    return (
+        seen is not None
+        and seen.requests_seen > 0
+        and (scene.verdict(cell) is Verdict.FLAPPING or (local and scene.lost(cell)))
+    )
 
 
 def _subnet(scene: Scene, scenario: str) -> str:

@@ -66,6 +66,8 @@ def _busy(scene: Scene) -> dict[str, list[Cell]]:
     found: dict[str, list[Cell]] = {}
     for cell in scene.bad():
         seen = scene.observed(cell)
+        if cell.source.host in scene.refused:
+            continue  # its neighbour table was full, and that explains it
         if cell.relation in (Relation.ITSELF, Relation.SIBLING) and seen and seen.requests_seen:
             if {cell.source.name, cell.target.name} & doubtful:
                 continue
@@ -108,7 +110,7 @@ def busy(scene: Scene) -> Iterator[Cause]:
 
 def losses(scene: Scene) -> Iterator[Cause]:
     """Frames that are lost at random, to or from one host."""
-    doubtful = claimed(scene) | set(_busy(scene))
+    doubtful = claimed(scene) | set(_busy(scene)) | set(scene.refused)
     seen = crossings(scene)
     partly = in_part(seen)
     flapping = [

@@ -169,8 +169,9 @@ FACTS: dict[str, tuple[str, str, dict[str, Outcome], Mapping[str, Any]]] = {
     ),
     "neighbour table": (
         "neighbour-table-full", N,
-        {TO_NODE: healthy(TO_NODE),
-         BACK: NotRun(BACK, f"{N}'s neighbour (ARP) table was full")},
+        {BACK: NotRun(BACK, f"{N}'s neighbour (ARP) table was full"),
+         TO_NODE: replace(healthy(TO_NODE), received=2),
+         "bridge:c3:c3:address": replace(healthy("bridge:c3:c3:address"), received=0)},
         {"refused": {N: 7}},
     ),
     "name": (
