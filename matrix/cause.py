@@ -24,9 +24,10 @@ from matrix.probes import (
     Verdict,
 )
 from matrix.record import LinkFact
-from matrix.topology import EndpointKind, Scenario, Topology
+from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
 from matrix.way import Trace
 
+NO_CARRIER, DOWN = "NO-CARRIER", "DOWN"
 WIRE = (Relation.REMOTE, Relation.OTHER_HOST, Relation.GATEWAY)
 
 
@@ -137,6 +138,14 @@ class Scene:
         """The scenario of a cell."""
         return self.topology.scenario(cell.scenario)
 
+    def endpoint(self, scenario: str, name: str) -> Endpoint:
+        """The endpoint of that name in a scenario."""
+        return next(e for e in self.topology.scenario(scenario).endpoints() if e.name == name)
+
+    def parent(self, scenario: str, host: str) -> str:
+        """The link that a scenario's network sits on, on that host."""
+        return self.topology.scenario(scenario).parent_on(self.topology.host(host))
+
     def macs_of_containers(self, host: str) -> frozenset[str]:
         """The MAC addresses of a host's containers."""
         names = {c.name for s in self.topology.scenarios for c in s.containers if c.host == host}
@@ -144,9 +153,24 @@ class Scene:
             mac.lower() for i in self.identities if i.endpoint in names for mac in i.macs
         )
 
+    def macs_behind(self, host: str) -> frozenset[str]:
+        """The MAC addresses of a host and of its containers."""
+        own = frozenset(m.lower() for i in self.identities if i.endpoint == host for m in i.macs)
+        return own | self.macs_of_containers(host)
+
     def owners(self) -> dict[str, str]:
         """Whose a MAC address is."""
         return {mac.lower(): i.endpoint for i in self.identities for mac in i.macs}
+
+    def link(self, host: str) -> LinkFact | None:
+        """A host's parent as netlink shows it; None where that is not known."""
+        parent = self.topology.host(host).parent
+        return next((k for k in self.links.get(host, ()) if k.name == parent), None)
+
+    def is_dead(self, host: str) -> bool:
+        """Has the host's parent no carrier, or is it set down?"""
+        link = self.link(host)
+        return link is not None and link.state in (NO_CARRIER, DOWN)
 
     def touches(self, cell: Cell, host: str, *, container: bool = False) -> bool:
         """Has the cell an end on that host (a container, if asked)?"""

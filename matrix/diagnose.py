@@ -25,7 +25,7 @@ def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
     A scene in which every cell is as expected, and no fact speaks against it, has no cause.
     """
     found = merged([cause for rule in RULES for cause in rule.find(scene)])
-    found = [_with_dependents(scene, cause) for cause in _settled(found)]
+    found = _settled([_with_dependents(scene, cause) for cause in _settled(found)])
     explained = {cell for cause in found for cell in cause.cells}
     rest = [c for c in scene.bad() if c.id not in explained]
     causes = sorted(

@@ -3,9 +3,18 @@
 Order: facts first, then what the wire shows, then what answers. See ``matrix.diagnose``.
 """
 
-from matrix.causes import beyond, identity, inside, wire
+from matrix.causes import beyond, identity, inside, ports, reflected, standing, vlans, wire
 
-RULES = (*wire.RULES, *inside.RULES, *beyond.RULES, *identity.RULES)
+RULES = (
+    *wire.RULES,
+    *ports.RULES,
+    *vlans.RULES,
+    *standing.RULES,
+    *inside.RULES,
+    *beyond.RULES,
+    *identity.RULES,
+    *reflected.RULES,
+)
 """Every rule. docs/causes.md is made of them."""
 
 __all__ = ["RULES"]

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
+from matrix.causes.chance import Way, way_of
+from matrix.causes.identity import claimed
 from matrix.probes import By, Cell, Relation, Resolution, Verdict
+from matrix.topology import Scenario
 
 NO_ANSWER = ("NO-ANSWER", "SERVFAIL", "REFUSED")
 
@@ -76,34 +79,38 @@ def gateways(scene: Scene) -> Iterator[Cause]:
         cells = [
             c
             for c in scene.wire()
-            if c.scenario == scenario.name and c.relation is Relation.GATEWAY
+            if c.scenario == scenario.name
+            and c.relation is Relation.GATEWAY
+            and scene.observed(c) is not None
+            and not scene.is_dead(c.source.host)
         ]
         lost = [c for c in cells if scene.lost(c)]
-        sound = [c for c in lost if _elsewhere(scene, c)]
-        if not lost or len(sound) != len(lost):
+        if not lost:
             continue
-        if any(
-            scene.verdict(c) is Verdict.FLAPPING
-            for c in scene.wire()
-            if any(e.host in {x.source.host for x in lost} for e in (c.source, c.target))
-        ):
-            continue  # frames are lost there at random, these too
+        # Only who reaches others vouches for his own wire.
+        sound = [c for c in lost if _elsewhere(scene, c)]
         silent = [c for c in lost if not _has_neighbour(scene, c)]
+        all_lost = len(lost) == len(cells)
+        if not sound and all_lost and len(silent) == len(lost):
+            yield _gateway_or_wire(scene, scenario, lost)
+        if not sound or (not all_lost and _flapping(scene, lost)):
+            continue  # where frames are lost at random, these may be too
         address = scenario.segment.gateway
-        askers = ", ".join(sorted(f"{c.source.name} on {c.source.host}" for c in lost))
-        if len(silent) == len(lost) == len(cells):
+        askers = ", ".join(sorted(f"{c.source.name} on {c.source.host}" for c in sound))
+        if all_lost and len(silent) == len(lost):
+            sound = lost  # nobody else's either
             rule, fix = "gateway-gone", f"bring up the router with {address}, or correct the site"
             line = (
                 f"nobody answers ARP for the gateway {address} of {scenario.name}, while its askers "
                 "reach others on the segment: the gateway is down, unplugged, or has another address"
             )
-        elif not silent and len(lost) == len(cells):
+        elif all_lost and not set(silent) & set(sound):
             rule, fix = "gateway-mute", f"let the router {address} answer ICMP echo on this segment"
             line = (
                 f"the gateway {address} of {scenario.name} answers ARP and no echo request: it drops "
                 "ICMP, or its firewall does"
             )
-        elif not silent:
+        elif not set(silent) & set(sound):
             rule = "gateway-stale"
             fix = (
                 "on the router: delete the ARP entry (ip neigh del; clear arp); fixed MAC addresses, "
@@ -116,23 +123,51 @@ def gateways(scene: Scene) -> Iterator[Cause]:
             )
         else:
             continue
-        host = scene.topology.host(lost[0].source.host)
+        host = scene.topology.host(sound[0].source.host)
         yield Cause(
             rule,
             f"gateway {address}",
             line,
             Confidence.LIKELY,
-            tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in lost[:3]),
-            tuple(c.id for c in lost),
+            tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in sound[:3]),
+            tuple(c.id for c in sound),
             f"ssh {host.name} arping -c 3 -I {scenario.parent_on(host)} {address}",
             fix,
         )
 
 
-def _elsewhere(scene: Scene, cell: Cell) -> bool:
-    """Does this cell's source reach anybody else over the wire?"""
+def _gateway_or_wire(scene: Scene, scenario: Scenario, lost: list[Cell]) -> Cause:
+    """A gateway that is the only one they could reach: nobody can vouch for their own wire."""
+    hosts = sorted({c.source.host for c in lost})
+    address = scenario.segment.gateway
+    return Cause(
+        "gateway-gone",
+        f"gateway {address}",
+        f"nobody answers ARP for the gateway {address} of {scenario.name}, and who asks from "
+        f"{' and '.join(hosts)} reaches nobody else over the wire either: the gateway is gone, or "
+        f"what is between it and {' and '.join(hosts)}",
+        Confidence.POSSIBLE,
+        tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in lost[:3]),
+        tuple(c.id for c in lost),
+        f"ssh {hosts[0]} arping -c 3 -I {scenario.parent_on(scene.topology.host(hosts[0]))} {address}",
+        f"mend what else is named here, then look for the router with {address}",
+    )
+
+
+def _flapping(scene: Scene, lost: list[Cell]) -> bool:
+    """Are frames lost at random on the hosts of these cells?"""
+    hosts = {cell.source.host for cell in lost}
     return any(
-        scene.passed(c)
+        scene.verdict(c) is Verdict.FLAPPING
+        for c in scene.wire()
+        if any(e.host in hosts for e in (c.source, c.target))
+    )
+
+
+def _elsewhere(scene: Scene, cell: Cell) -> bool:
+    """Does this cell's source reach anybody else over the wire, be it now and then?"""
+    return any(
+        scene.verdict(c) in (Verdict.PASS, Verdict.FLAPPING)
         for c in scene.wire()
         if c.scenario == cell.scenario and c.source == cell.source and c.target != cell.target
     )
@@ -145,27 +180,33 @@ def _has_neighbour(scene: Scene, cell: Cell) -> bool:
 
 def large_frames(scene: Scene) -> Iterator[Cause]:
     """Frames of full size that do not pass where small ones do. No cell shows it."""
-    lost: dict[str, set[tuple[str, str]]] = {}
-    for (scenario, here, there), passed in scene.large.items():
-        if not passed:
-            lost.setdefault(scenario, set()).add((here, there))
-    for scenario, pairs in sorted(lost.items()):
-        everybody = {h for pair in pairs for h in pair}
-        common = [h for h in sorted(everybody) if all(h in pair for pair in pairs)]
-        ends = " and ".join(sorted(everybody))
-        where = common[0] if len(common) == 1 else ends
-        yield Cause(
-            "mtu-small",
-            f"{where} {scenario}",
-            f"frames of full size (1,500 bytes) do not pass between {ends} on {scenario}, small ones "
-            "do, and nobody says why: a switch or tunnel on the way carries less than the links' MTU",
-            Confidence.LIKELY,
-            tuple(f"{scenario}: 1,500 bytes {a} -> {b}: no answer" for a, b in sorted(pairs))[:4],
-            (),
-            f"ssh {min(everybody)} ping -M do -s 1472 -c 3 ADDRESS",
-            "raise the MTU of the switch ports and tunnels between the hosts, or lower that of the "
-            "parents and containers",
-        )
+    # Where small ones are lost at random, or answered by somebody else, large ones are, too.
+    doubtful, strange = set[Way](), claimed(scene)
+    for cell in scene.wire():
+        names = {cell.source.name, cell.target.name}
+        if scene.verdict(cell) is Verdict.FLAPPING or names & strange:
+            scenario, here, there = way_of(cell)
+            doubtful |= {(scenario, here, there), (scenario, there, here)}
+    lost = {key for key, passed in scene.large.items() if not passed} - doubtful
+    if not lost:
+        return
+    pairs = [{here, there} for _, here, there in lost]
+    everybody = sorted(set().union(*pairs))
+    common = [host for host in everybody if all(host in pair for pair in pairs)]
+    ends = " and ".join(everybody)
+    scenarios = " and ".join(sorted({scenario for scenario, _, _ in lost}))
+    yield Cause(
+        "mtu-small",
+        common[0] if len(common) == 1 else ends,
+        f"frames of full size (1,500 bytes) do not pass between {ends} on {scenarios}, small ones "
+        "do, and nobody says why: a switch or tunnel on the way carries less than the links' MTU",
+        Confidence.LIKELY,
+        tuple(f"{s}: 1,500 bytes {a} -> {b}: no answer" for s, a, b in sorted(lost))[:4],
+        (),
+        f"ssh {everybody[0]} ping -M do -s 1472 -c 3 ADDRESS",
+        "raise the MTU of the switch ports and tunnels between the hosts, or lower that of the "
+        "parents and containers",
+    )
 
 
 def _resolution(scene: Scene, cell: Cell) -> Resolution | None:

@@ -4,7 +4,7 @@ A switch, a hypervisor or a filter on the way drops by what a frame is: what it 
 sender's MAC address is that of the host's own NIC or of a container behind it (*foreign*), and
 whether it is sent to the NIC, to a container behind it, or to everybody. So the losses and the
 passages that were seen are sorted by that, and a rule asks what all the lost ones have in common
-that none of the passed ones has.
+that none of the passed ones has. A frame that was addressed to a stranger is not lost on the wire.
 
 Seen are the traces of the second pass, and every cell that was answered: its request and its reply
 passed, whatever else was lost.
@@ -12,12 +12,12 @@ passed, whatever else was lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from matrix.cause import Scene
 from matrix.packet import Kind
-from matrix.probes import Cell
+from matrix.probes import Cell, Relation
 from matrix.topology import EndpointKind
 from matrix.way import IN, OUT, Leg, Passage, Trace
 
@@ -86,7 +86,19 @@ def _of_a_trace(cell: Cell, trace: Trace, scene: Scene) -> Iterator[Crossing]:
             if not passed and (came.seen or 0) >= (left.seen or 0):
                 continue
             for pair in leg.macs:
+                if not passed and not _meant_for(came.host, pair, scene):
+                    continue  # the wire has taken it to somebody else, as it was told
                 yield _crossing(cell, passage, left, came, pair, scene, passed=passed)
+
+
+def _meant_for(host: str, pair: str, scene: Scene) -> bool:
+    """Was the frame addressed to one of the host's MAC addresses, or to everybody?
+
+    Where somebody else has answered ARP, frames are addressed to him, and that they do not arrive at
+    the host says nothing of the wire.
+    """
+    receiver = pair.partition(" > ")[2]
+    return receiver == _BROADCAST or receiver in scene.macs_behind(host)
 
 
 def wire_ends(passage: Passage) -> tuple[Leg, Leg] | None:
@@ -117,3 +129,29 @@ def _crossing(
         passed=passed,
         cell=cell.id,
     )
+
+
+def evidence(seen: Iterable[Crossing]) -> tuple[str, ...]:
+    """A few crossings in words, lost ones first."""
+    lines: dict[str, None] = {}
+    for c in sorted(seen, key=lambda c: c.passed):
+        where = "untagged" if c.vlan is None else f"VLAN {c.vlan}"
+        what = f"{c.kind} of {c.mac or c.source}" + (" to everybody" if c.target == ALL else "")
+        fate = "arrived" if c.passed else "never arrived"
+        lines[f"{what}, {where}: left {c.out_of}, {fate} at {c.into} ({c.cell})"] = None
+    return tuple(lines)[:4]
+
+
+def ids(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """The ids of cells."""
+    return tuple(cell.id for cell in cells)
+
+
+def not_inside(cell: Cell) -> bool:
+    """Is it about the wire, or about the silence of what the wire does not send back?"""
+    return cell.relation not in (Relation.ITSELF, Relation.SIBLING)
+
+
+def touches_end(cell: Cell, scenario: str, name: str) -> bool:
+    """Is that endpoint the cell's source or target?"""
+    return cell.scenario == scenario and name in (cell.source.name, cell.target.name)

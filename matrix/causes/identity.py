@@ -1,8 +1,7 @@
-"""Causes of wrong answers: proxies, duplicate addresses, frames that are sent back.
+"""Causes of wrong answers: proxies, and addresses that are held twice.
 
 Sources: RFC 5227 (address conflicts), RFC 1027 (proxy ARP), Linux ip-sysctl.rst (proxy_arp,
-proxy_arp_pvlan), IEEE 802.1Qbg (reflective relay), bridge(8) (hairpin), QEMU slirp/ip_icmp.c and
-lwIP (both answer echo with TTL 255).
+proxy_arp_pvlan), QEMU slirp/ip_icmp.c and lwIP (both answer echo with TTL 255).
 """
 
 from __future__ import annotations
@@ -15,9 +14,6 @@ from matrix.topology import EndpointKind
 
 SEVERAL = 2
 """So many addresses that are not its own make a machine a proxy, not one that has a duplicate."""
-
-_REFLECTED = "on the wire, and something out there sent them back"
-_INSIDE = "something inside it passes them on"
 
 
 def answerers(scene: Scene) -> dict[str, dict[tuple[str, str], list[Cell]]]:
@@ -71,6 +67,12 @@ def true_gateways(scene: Scene) -> dict[str, set[str]]:
     return found
 
 
+def claimed(scene: Scene) -> set[str]:
+    """Endpoints in whose name somebody else answers: what is lost to or from them proves no loss."""
+    strange = {name for claims in answerers(scene).values() for _, name in claims}
+    return strange | {name for _, name in _of_one_mac(scene)}
+
+
 def _ttl_words(scene: Scene, cells: list[Cell]) -> str:
     ttls = {ttl for c in cells if (o := scene.observed(c)) for ttl in o.ttls}
     if 255 in ttls:  # noqa: PLR2004  MAXTTL
@@ -112,7 +114,7 @@ def proxies(scene: Scene) -> Iterator[Cause]:
             ),
             _and_collateral(scene, mac, asked, addresses),
             f"ssh {asked[0].source.host} arping -c 3 -I "
-            f"{_parent(scene, asked[0])} {asked[0].target.address}",
+            f"{scene.parent(asked[0].scenario, asked[0].source.host)} {asked[0].target.address}",
             "turn proxy ARP off on the gateway for this segment (sysctl proxy_arp, "
             "proxy_arp_pvlan; 'no ip proxy-arp')"
             if is_gateway
@@ -131,11 +133,6 @@ def _few(names: list[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _parent(scene: Scene, cell: Cell) -> str:
-    host = scene.topology.host(cell.source.host)
-    return scene.scenario(cell).parent_on(host)
-
-
 def _canaries_of(scene: Scene, mac: str) -> set[str]:
     return {
         address
@@ -151,7 +148,7 @@ def _and_collateral(
     """The cells that it answered, and those whose replies were sent to it.
 
     Who took its word for one of the addresses sends there what is meant for that endpoint: the
-    replies to that endpoint's own requests are lost.
+    replies to that endpoint's own requests are lost, or some of them.
     """
     hit = {c.id for c in asked if not _ok(scene, c)}
     pairs = {(c.scenario, c.source.name, c.target.name) for c in asked}
@@ -162,7 +159,7 @@ def _and_collateral(
         )
         seen = scene.observed(cell)
         lost_back = (
-            scene.lost(cell)
+            scene.verdict(cell) in (Verdict.FAIL, Verdict.FLAPPING)
             and seen is not None
             and seen.requests_seen > 0
             and str(cell.source.address) in addresses
@@ -199,15 +196,16 @@ def duplicates(scene: Scene) -> Iterator[Cause]:
                 Confidence.LIKELY,
                 tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in cells[:3]),
                 _and_collateral(scene, mac, cells, {str(cell.target.address)}),
-                f"ssh {cell.source.host} arping -c 3 -I {_parent(scene, cell)} {cell.target.address}",
+                f"ssh {cell.source.host} arping -c 3 -I "
+                f"{scene.parent(scenario, cell.source.host)} {cell.target.address}",
                 "give one of the two another address; keep the hosts' --ip-range disjoint and out "
                 "of the DHCP pool, with --aux-address for what is taken",
             )
     yield from _same_mac(scene, named)
 
 
-def _same_mac(scene: Scene, named: set[str]) -> Iterator[Cause]:
-    """Answered by the right MAC address, though the target never saw the request."""
+def _of_one_mac(scene: Scene) -> dict[tuple[str, str], list[Cell]]:
+    """Cells that the right MAC address answered, though the target never saw the request."""
     by_target: dict[tuple[str, str], list[Cell]] = {}
     for cell in scene.bad():
         seen = scene.observed(cell)
@@ -217,7 +215,6 @@ def _same_mac(scene: Scene, named: set[str]) -> Iterator[Cause]:
             and seen.received
             and cell.by is By.ADDRESS
             and not seen.rivals
-            and cell.target.name not in named
             and (seen.requests_seen < seen.received)
             and cell.target.kind is not EndpointKind.GATEWAY
         ):
@@ -230,7 +227,14 @@ def _same_mac(scene: Scene, named: set[str]) -> Iterator[Cause]:
             macs = {m.lower() for m in seen.reply_macs}
             if macs and macs <= own:
                 by_target.setdefault((cell.scenario, cell.target.name), []).append(cell)
-    for (scenario, name), cells in sorted(by_target.items()):
+    return by_target
+
+
+def _same_mac(scene: Scene, named: set[str]) -> Iterator[Cause]:
+    """Somebody who has an address and its MAC address, too."""
+    for (scenario, name), cells in sorted(_of_one_mac(scene).items()):
+        if name in named:
+            continue
         cell = cells[0]
         yield Cause(
             "duplicate-mac",
@@ -247,87 +251,25 @@ def _same_mac(scene: Scene, named: set[str]) -> Iterator[Cause]:
 
 
 def _half_answered(scene: Scene, like: Cell) -> Iterator[Cell]:
-    """Cells to the same target whose ARP was answered where nobody could, and no echo after it."""
+    """Cells to or from the same MAC address that were answered in part, or not at all.
+
+    The switch sends each frame to the port where it heard that address last. It is the same address
+    on every VLAN, so the host's other segments suffer as well.
+    """
     for cell in scene.bad():
         seen = scene.observed(cell)
+        ends = (cell.source, cell.target)
+        same = any(e.name == like.target.name and e.host == like.target.host for e in ends)
         if (
-            cell.scenario == like.scenario
-            and cell.target == like.target
-            and scene.verdict(cell) is Verdict.LEAK
+            same
             and seen is not None
-            and not seen.received
+            and cell.by is By.ADDRESS
+            and (
+                (scene.verdict(cell) is Verdict.LEAK and not seen.received)
+                or scene.verdict(cell) in (Verdict.FAIL, Verdict.FLAPPING)
+            )
         ):
             yield cell
-
-
-def reflections(scene: Scene) -> Iterator[Cause]:
-    """A host and its own containers reach each other: something sends their frames back."""
-    for host in scene.topology.hosts:
-        cells = [
-            c
-            for c in scene.bad()
-            if scene.verdict(c) is Verdict.LEAK
-            and c.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER)
-            and c.source.host == host.name
-        ]
-        told = {c.id: w for c in cells if (t := scene.trace(c)) for w in t.words}
-        out_there = [
-            c for c in cells if _REFLECTED in told.get(c.id, "") or _says(scene, c, _REFLECTED)
-        ]
-        inside = [c for c in cells if _says(scene, c, _INSIDE)]
-        if out_there and not inside:
-            yield Cause(
-                "hairpin",
-                f"{host.name} {host.parent}",
-                f"{host.name}'s switch port sends frames back out of the port they came in by "
-                f"(hairpin, reflective relay): so {host.name} and its own containers reach each other",
-                Confidence.LIKELY,
-                tuple(f"{c.id}: left on the wire and came back" for c in out_there[:3]),
-                tuple(c.id for c in cells),
-                f"ssh {host.name} tcpdump -p -e -n -i {host.parent} icmp",
-                f"turn hairpin off on the port of {host.name} (bridge link set dev PORT hairpin "
-                "off), or declare what is wanted: [[override]] in the site file",
-            )
-        elif inside:
-            yield Cause(
-                "host-shim",
-                f"{host.name} {host.parent}",
-                f"{host.name} passes frames on to its own containers without the wire: it has a "
-                f"macvlan link of its own on {host.parent} (a shim), or bridges or routes to them",
-                Confidence.LIKELY,
-                tuple(f"{c.id}: never left {host.name}" for c in inside[:3]),
-                tuple(c.id for c in cells),
-                f"ssh {host.name} ip -d link show type macvlan",
-                "if it is wanted, declare it: [[override]] in the site file",
-            )
-
-
-def _says(scene: Scene, cell: Cell, words: str) -> bool:
-    trace = scene.trace(cell)
-    return trace is not None and any(words in line for line in trace.words)
-
-
-def canaries(scene: Scene) -> Iterator[Cause]:
-    """An address that nobody should have is answered, by one who answered no cell."""
-    known = set(answerers(scene))
-    for (scenario, host), answers in sorted(scene.canaries.items()):
-        for address, macs in sorted(answers.items()):
-            strange = [m for m in macs if m not in known]
-            if not strange:
-                continue
-            yield Cause(
-                "canary-answered",
-                f"{address} {scenario}",
-                f"{address}, an address of {scenario}'s subnet that the site gives to nobody, is "
-                f"answered by MAC {', '.join(strange)} (asked from {host}): it is somebody's, or "
-                "somebody answers for addresses that are not his",
-                Confidence.POSSIBLE,
-                (f"ARP on {host}: {address} is at {', '.join(strange)}",),
-                (),
-                f"ssh {host} arping -c 3 -I "
-                f"{scene.topology.scenario(scenario).parent_on(scene.topology.host(host))} {address}",
-                "find out whose it is; take the address into account when you choose addresses",
-            )
 
 
 RULES = (
@@ -351,21 +293,5 @@ RULES = (
         "Give one of the two another address; keep address ranges disjoint.",
         ("RFC 5227", "moby issues 49921 and 21735"),
         duplicates,
-    ),
-    Rule(
-        "hairpin",
-        "Frames are sent back to where they came from",
-        "A host and its own containers reach each other; frames leave the NIC and come back in.",
-        "Turn hairpin (reflective relay) off, or declare an override.",
-        ("IEEE 802.1Qbg", "bridge(8): hairpin"),
-        reflections,
-    ),
-    Rule(
-        "canary-answered",
-        "An address that nobody should have is answered",
-        "ARP requests for an address that the site gives to nobody are answered.",
-        "Find out whose it is.",
-        ("RFC 826",),
-        canaries,
     ),
 )

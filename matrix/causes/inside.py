@@ -1,7 +1,6 @@
-"""Causes inside hosts and containers: what does not stand, firewalls, routes, modes, names.
+"""Causes inside hosts and containers: addresses, routes, macvlan modes, firewalls, neighbour tables.
 
-Sources: Linux drivers/net/macvlan.c (modes), ip-sysctl.rst (gc_thresh3), nft(8); Docker
-documentation: embedded DNS server; ip-route(8).
+Sources: Linux drivers/net/macvlan.c (modes), ip-sysctl.rst (gc_thresh3), nft(8); ip-route(8).
 """
 
 from __future__ import annotations
@@ -9,95 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
+from matrix.causes.frames import touches_end
 from matrix.packet import Kind
-from matrix.probes import Cell, Relation, Seen, Verdict
-from matrix.topology import Endpoint, EndpointKind, Scenario
+from matrix.probes import By, Cell, NotRun, Relation, Seen, Verdict
+from matrix.topology import EndpointKind
 
-
-def taken(scene: Scene) -> Iterator[Cause]:
-    """Addresses that somebody had before we gave them to a container, which was not started then."""
-    for (scenario, name), macs in sorted(scene.taken.items()):
-        endpoint = _endpoint(scene, scenario, name)
-        parent = _parent(scene, scenario, endpoint.host)
-        yield Cause(
-            "address-taken",
-            f"{endpoint.address} {scenario}",
-            f"{endpoint.address}, which {name} on {endpoint.host} was to get, is somebody's already: "
-            f"MAC {', '.join(macs)} answers for it; {name} was not started, lest there be two",
-            Confidence.CERTAIN,
-            (f"ARP probe (RFC 5227) on {endpoint.host}'s {parent}: answered by {', '.join(macs)}",),
-            tuple(c.id for c in scene.bad() if _has(c, scenario, name) and scene.not_run(c)),
-            f"ssh {endpoint.host} arping -D -c 3 -I {parent} {endpoint.address}",
-            f"give {name} another address in the site file, or take it from the other machine",
-        )
-
-
-def not_standing(scene: Scene) -> Iterator[Cause]:
-    """Endpoints that could not be made, by host and reason."""
-    down = {
-        host.name
-        for host in scene.topology.hosts
-        for link in scene.links.get(host.name, ())
-        if link.name == host.parent and link.state == "DOWN"
-    }
-    by_reason: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for key, why in scene.missing.items():
-        if key not in scene.taken:
-            endpoint = _endpoint(scene, *key)
-            if endpoint.host in down:
-                continue  # the link that is down says it
-            by_reason.setdefault((endpoint.host, why), []).append(key)
-    for (host, why), keys in sorted(by_reason.items()):
-        names = sorted({name for _, name in keys})
-        cells = tuple(c.id for c in scene.bad() if any(_has(c, s, n) for s, n in keys))
-        if cells:
-            yield Cause(
-                "not-standing",
-                host,
-                f"{', '.join(names)} on {host} could not be made: {why}",
-                Confidence.CERTAIN,
-                (),
-                cells,
-                fix=scene.fixes.get(keys[0]) or "see what the report says of this host",
-            )
-
-
-def states(scene: Scene) -> Iterator[Cause]:
-    """Containers that do not run any more, or are paused."""
-    for (scenario, name), state in sorted(scene.states.items()):
-        if state == "running":
-            continue
-        host = _endpoint(scene, scenario, name).host
-        cells = tuple(
-            c.id
-            for c in scene.bad()
-            if _has(c, scenario, name)
-            and (name in scene.not_run(c) or scene.verdict(c) is Verdict.FAIL)
-        )
-        yield Cause(
-            "container-paused" if state == "paused" else "container-stopped",
-            f"{name} on {host}",
-            f"the container {name} on {host} is {state}"
-            + ("; its kernel still answers, it cannot ask" if state == "paused" else ""),
-            Confidence.CERTAIN,
-            (f"docker on {host}: {name} is {state}",),
-            cells,
-            f"ssh {host} docker ps -a --filter name={name}; ssh {host} docker logs {name}",
-            f"on {host}: docker {'unpause' if state == 'paused' else 'start'} {name}",
-        )
+_ENDED = {Seen.NO: "in", Seen.YES: "out", Seen.NOT_OURS: ""}
+"""On which side of an endpoint's IP stack an echo ended: before it, or behind it."""
 
 
 def own_addresses(scene: Scene) -> Iterator[Cause]:
     """Hosts whose own address is not what the site declares."""
     for host in scene.topology.hosts:
-        link = next((k for k in scene.links.get(host.name, ()) if k.name == host.parent), None)
+        link = scene.link(host.name)
         if link is None or str(host.address) in link.addresses:
             continue
         actual = [a for a in link.addresses if "." in a]
         cells = tuple(
             c.id
             for c in scene.bad()
-            if any(
+            if (scene.not_run(c) or scene.verdict(c) is Verdict.FAIL)
+            and any(
                 e.kind is EndpointKind.HOST and e.host == host.name and e.address == host.address.ip
                 for e in (c.source, c.target)
             )
@@ -120,15 +51,15 @@ def astray(scene: Scene) -> Iterator[Cause]:
     found: dict[tuple[str, str], list[tuple[Cell, str]]] = {}
     for cell in scene.bad():
         why = scene.not_run(cell)
-        if "off the segment" in why or (why.startswith(f"{cell.source.name}: ") and "route" in why):
+        if _no_way(cell.source.name, why):
             key = cell.scenario, cell.source.name
-            found.setdefault(key, []).append((cell, scene.not_run(cell)))
-        elif words := scene.astray_back.get(cell.id):
+            found.setdefault(key, []).append((cell, why))
+        elif scene.lost(cell) and (words := _no_way_back(scene, cell)):
             key = cell.scenario, cell.target.name
             found.setdefault(key, []).append((cell, words))
     known = {c.where.split()[0] for c in own_addresses(scene)}
     for (scenario, name), hits in sorted(found.items()):
-        endpoint = _endpoint(scene, scenario, name)
+        endpoint = scene.endpoint(scenario, name)
         if endpoint.kind is EndpointKind.HOST and name in known:
             continue
         enter = f"docker exec {name} " if endpoint.kind is EndpointKind.CONTAINER else ""
@@ -145,6 +76,19 @@ def astray(scene: Scene) -> Iterator[Cause]:
         )
 
 
+def _no_way(name: str, why: str) -> bool:
+    """Did an endpoint's cell not run because its kernel would send by another way, or by none?"""
+    return "off the segment" in why or (why.startswith(f"{name}: ") and "route" in why)
+
+
+def _no_way_back(scene: Scene, cell: Cell) -> str:
+    """Why a target's replies would not come: its kernel says so, or its own cell shows it."""
+    turned = f"{cell.scenario}:{cell.target.name}:{cell.source.name}:{By.ADDRESS}"
+    seen = scene.outcomes.get(turned)
+    why = seen.why if isinstance(seen, NotRun) else ""
+    return scene.astray_back.get(cell.id) or (why if _no_way(cell.target.name, why) else "")
+
+
 def default_routes(scene: Scene) -> Iterator[Cause]:
     """Containers whose default route does not lead to the declared gateway. No cell shows it."""
     for (scenario, name), inner in sorted(scene.inner.items()):
@@ -152,7 +96,7 @@ def default_routes(scene: Scene) -> Iterator[Cause]:
         right = str(declared.gateway)
         if inner.gateway == right or (inner.gateway is None and not declared.gateway_present):
             continue
-        endpoint = _endpoint(scene, scenario, name)
+        endpoint = scene.endpoint(scenario, name)
         leads = (
             f"leads to {inner.gateway or 'no router'}"
             if inner.gateway is not None
@@ -178,7 +122,7 @@ def modes(scene: Scene) -> Iterator[Cause]:
         declared = scene.topology.scenario(scenario).mode
         if not inner.mode or inner.mode == declared:
             continue
-        host = _endpoint(scene, scenario, name).host
+        host = scene.endpoint(scenario, name).host
         yield Cause(
             "macvlan-mode",
             f"{name} on {host}",
@@ -189,7 +133,7 @@ def modes(scene: Scene) -> Iterator[Cause]:
             tuple(
                 c.id
                 for c in scene.bad()
-                if _has(c, scenario, name)
+                if touches_end(c, scenario, name)
                 and c.relation in (Relation.SIBLING, Relation.OWN_HOST, Relation.OWN_CONTAINER)
             ),
             f"ssh {host} docker exec {name} ip -d link",
@@ -222,7 +166,7 @@ def firewalls(scene: Scene) -> Iterator[Cause]:
     for kind, title in (("in", "drops echo requests that come"), ("out", "takes echo requests in")):
         by_target: dict[tuple[str, str], list[Cell]] = {}
         for cell in scene.bad():
-            if _kept_inside(scene, cell) == kind and not scene.astray_back.get(cell.id):
+            if _kept_inside(scene, cell) == kind and not _no_way_back(scene, cell):
                 by_target.setdefault((cell.scenario, cell.target.name), []).append(cell)
         for (scenario, name), cells in sorted(by_target.items()):
             target = cells[0].target
@@ -231,7 +175,6 @@ def firewalls(scene: Scene) -> Iterator[Cause]:
                 for c in scene.bad()
                 if c.target == target
                 and c.scenario == scenario
-                and (kind == "in" or c.relation is not Relation.ITSELF)
                 and scene.lost(c)
                 and (o := scene.observed(c)) is not None
                 and (o.request_seen is Seen.YES) is (kind == "out")
@@ -253,7 +196,8 @@ def firewalls(scene: Scene) -> Iterator[Cause]:
                 f"{where} {title} {tail}: a firewall in its own network namespace, or "
                 "icmp_echo_ignore_all",
                 Confidence.LIKELY,
-                tuple(w for c in cells if (t := scene.trace(c)) for w in t.words[:1])[:3],
+                tuple(w for c in cells if (t := scene.trace(c)) for w in t.words[:1])[:3]
+                or tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in cells[:2]),
                 tuple(c.id for c in everybody),
                 f'ssh {target.host} "{enter}"'
                 if target.host != name
@@ -265,7 +209,11 @@ def firewalls(scene: Scene) -> Iterator[Cause]:
 def _kept_inside(scene: Scene, cell: Cell) -> str:
     """``in``: arrived at the target's link, and its stack did not see it; ``out``: it did, in vain."""
     trace, seen = scene.traces.get(cell.id), scene.observed(cell)
-    if trace is None or seen is None or seen.received or not scene.lost(cell):
+    if seen is None or seen.received or not scene.lost(cell):
+        return ""
+    if cell.relation is Relation.ITSELF and cell.by is By.ADDRESS:
+        return _ENDED[seen.request_seen]  # there is no wire between it and itself
+    if trace is None:
         return ""
     request = next((p for p in trace.passages if p.kind == Kind.ECHO_REQUEST), None)
     reply = next((p for p in trace.passages if p.kind == Kind.ECHO_REPLY), None)
@@ -275,7 +223,7 @@ def _kept_inside(scene: Scene, cell: Cell) -> str:
         return ""  # it answered
     if any(p.kind not in set(Kind) for p in trace.passages):
         return ""  # it wanted to answer, and asked for the source's MAC address
-    return "in" if seen.request_seen is Seen.NO else "out" if seen.request_seen is Seen.YES else ""
+    return _ENDED[seen.request_seen]
 
 
 def tables(scene: Scene) -> Iterator[Cause]:
@@ -285,6 +233,7 @@ def tables(scene: Scene) -> Iterator[Cause]:
             c.id
             for c in scene.bad()
             if f"{host}'s neighbour (ARP) table was full" in scene.not_run(c)
+            or (scene.touches(c, host) and _lost_meanwhile(scene, c))
         )
         if cells:
             yield Cause(
@@ -300,17 +249,14 @@ def tables(scene: Scene) -> Iterator[Cause]:
             )
 
 
-def _has(cell: Cell, scenario: str, name: str) -> bool:
-    return cell.scenario == scenario and name in (cell.source.name, cell.target.name)
-
-
-def _endpoint(scene: Scene, scenario: str, name: str) -> Endpoint:
-    return next(e for e in scene.topology.scenario(scenario).endpoints() if e.name == name)
-
-
-def _parent(scene: Scene, scenario: str, host: str) -> str:
-    found: Scenario = scene.topology.scenario(scenario)
-    return found.parent_on(scene.topology.host(host))
+def _lost_meanwhile(scene: Scene, cell: Cell) -> bool:
+    """Replies to requests that came, lost in part or inside a host: it could not look up the asker."""
+    seen, local = scene.observed(cell), cell.relation in (Relation.ITSELF, Relation.SIBLING)
+    return (
+        seen is not None
+        and seen.requests_seen > 0
+        and (scene.verdict(cell) is Verdict.FLAPPING or (local and scene.lost(cell)))
+    )
 
 
 def _subnet(scene: Scene, scenario: str) -> str:
@@ -318,30 +264,6 @@ def _subnet(scene: Scene, scenario: str) -> str:
 
 
 RULES = (
-    Rule(
-        "address-taken",
-        "An address is somebody's already",
-        "An ARP probe before the container is made is answered.",
-        "Give the container another address.",
-        ("RFC 5227",),
-        taken,
-    ),
-    Rule(
-        "not-standing",
-        "A scenario could not be made on a host",
-        "The harness says which step failed.",
-        "See the trouble of that host.",
-        (),
-        not_standing,
-    ),
-    Rule(
-        "container-stopped",
-        "A container does not run",
-        "Docker says so.",
-        "Start it; look at its log.",
-        ("docker-ps(1)",),
-        states,
-    ),
     Rule(
         "host-address",
         "A host's address is not what the site declares",

@@ -11,11 +11,15 @@ import pytest
 from fixtures.lab import programs
 from fixtures.lab.faults import CATALOGUE, Fault, places
 from fixtures.lab.faults.catalogue import find, page
+from fixtures.lab.faults.effects import EFFECTS
 from fixtures.lab.faults.fault import OPTIONS, choices
 from fixtures.lab.programs import FAULT_PACKAGES, PACKAGES
 from matrix.errors import ConfigError, WorldError
+from matrix.plan import plan
+from matrix.site import read_site
 
 ROOT = Path(__file__).parents[2]
+CELLS = plan(read_site((ROOT / "sites" / "lab.toml").read_text(), name="lab.toml"))
 EACH = pytest.mark.parametrize("fault", CATALOGUE.values(), ids=lambda f: f.name)
 NAME = re.compile(r"(?<!\$)\$([a-z_]+)")
 
@@ -86,3 +90,16 @@ def test_a_bad_choice_is_refused(name: str, options: dict[str, str], words: str)
     with pytest.raises(ConfigError) as caught:
         choices(find(name), options)
     assert words in str(caught.value)
+
+
+@EACH
+def test_every_fault_has_an_effect(fault: Fault) -> None:
+    """What it does to the matrix is written down, about cells that there are, and it is named."""
+    effect = EFFECTS[fault.name]
+    assert effect.causes
+    for change in effect.changes:
+        found = [cell for cell in CELLS if change.matches(cell.id)]
+        assert found, change
+        for cell in found:
+            healthy = "PASS" if cell.expectation.expected == "reply" else "BLOCKED"
+            assert healthy not in change.to

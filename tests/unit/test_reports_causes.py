@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from matrix.cause import Confidence
-from matrix.causes import RULES
+from matrix.causes import RULES, drops
+from matrix.causes.drops import REPLIES, REQUESTS
 from matrix.probes import Verdict
 from matrix.record import CauseRecord, CellRecord, Run
 from reports.__main__ import main
@@ -95,9 +96,13 @@ def _named_in(file: Path) -> Iterator[str]:
             continue
         first = call.args[0]
         if isinstance(first, ast.Name):
+            if isinstance(shared := getattr(drops, first.id, None), str):
+                yield shared
             for node in ast.walk(tree):
                 if isinstance(node, ast.Assign):
                     yield from _assigned(node, first.id)
+        elif isinstance(first, ast.Attribute):
+            yield from (REQUESTS, REPLIES)  # ``drop.what`` of a one-way drop: one of these two
         elif isinstance(first, ast.IfExp):
             yield from (_text(first.body), _text(first.orelse))
         else:

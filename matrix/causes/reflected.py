@@ -1,0 +1,105 @@
+"""Causes of answers where silence should be: frames that are sent back, and unused addresses that answer.
+
+Sources: IEEE 802.1Qbg (reflective relay), bridge(8) (hairpin), RFC 826.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matrix.cause import Cause, Confidence, Rule, Scene
+from matrix.causes.identity import answerers
+from matrix.probes import Cell, Relation, Verdict
+
+_REFLECTED = "on the wire, and something out there sent them back"
+_INSIDE = "something inside it passes them on"
+
+
+def reflections(scene: Scene) -> Iterator[Cause]:
+    """A host and its own containers reach each other: something sends their frames back."""
+    for host in scene.topology.hosts:
+        cells = [
+            c
+            for c in scene.bad()
+            if scene.verdict(c) is Verdict.LEAK
+            and c.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER)
+            and c.source.host == host.name
+        ]
+        told = {c.id: w for c in cells if (t := scene.trace(c)) for w in t.words}
+        out_there = [
+            c for c in cells if _REFLECTED in told.get(c.id, "") or _says(scene, c, _REFLECTED)
+        ]
+        inside = [c for c in cells if _says(scene, c, _INSIDE)]
+        if out_there and not inside:
+            yield Cause(
+                "hairpin",
+                f"{host.name} {host.parent}",
+                f"{host.name}'s switch port sends frames back out of the port they came in by "
+                f"(hairpin, reflective relay): so {host.name} and its own containers reach each other",
+                Confidence.LIKELY,
+                tuple(f"{c.id}: left on the wire and came back" for c in out_there[:3]),
+                tuple(c.id for c in cells),
+                f"ssh {host.name} tcpdump -p -e -n -i {host.parent} icmp",
+                f"turn hairpin off on the port of {host.name} (bridge link set dev PORT hairpin "
+                "off), or declare what is wanted: [[override]] in the site file",
+            )
+        elif inside:
+            yield Cause(
+                "host-shim",
+                f"{host.name} {host.parent}",
+                f"{host.name} passes frames on to its own containers without the wire: it has a "
+                f"macvlan link of its own on {host.parent} (a shim), or bridges or routes to them",
+                Confidence.LIKELY,
+                tuple(f"{c.id}: never left {host.name}" for c in inside[:3]),
+                tuple(c.id for c in cells),
+                f"ssh {host.name} ip -d link show type macvlan",
+                "if it is wanted, declare it: [[override]] in the site file",
+            )
+
+
+def _says(scene: Scene, cell: Cell, words: str) -> bool:
+    trace = scene.trace(cell)
+    return trace is not None and any(words in line for line in trace.words)
+
+
+def canaries(scene: Scene) -> Iterator[Cause]:
+    """An address that nobody should have is answered, by one who answered no cell."""
+    known = set(answerers(scene))
+    for (scenario, host), answers in sorted(scene.canaries.items()):
+        for address, macs in sorted(answers.items()):
+            strange = [m for m in macs if m not in known]
+            if not strange:
+                continue
+            yield Cause(
+                "canary-answered",
+                f"{address} {scenario}",
+                f"{address}, an address of {scenario}'s subnet that the site gives to nobody, is "
+                f"answered by MAC {', '.join(strange)} (asked from {host}): it is somebody's, or "
+                "somebody answers for addresses that are not his",
+                Confidence.POSSIBLE,
+                (f"ARP on {host}: {address} is at {', '.join(strange)}",),
+                (),
+                f"ssh {host} arping -c 3 -I "
+                f"{scene.topology.scenario(scenario).parent_on(scene.topology.host(host))} {address}",
+                "find out whose it is; take the address into account when you choose addresses",
+            )
+
+
+RULES = (
+    Rule(
+        "hairpin",
+        "Frames are sent back to where they came from",
+        "A host and its own containers reach each other; frames leave the NIC and come back in.",
+        "Turn hairpin (reflective relay) off, or declare an override.",
+        ("IEEE 802.1Qbg", "bridge(8): hairpin"),
+        reflections,
+    ),
+    Rule(
+        "canary-answered",
+        "An address that nobody should have is answered",
+        "ARP requests for an address that the site gives to nobody are answered.",
+        "Find out whose it is.",
+        ("RFC 826",),
+        canaries,
+    ),
+)
