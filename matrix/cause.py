@@ -62,11 +62,13 @@ class Cause:
 class Inner:
     """A container's namespace from inside: its link's macvlan mode, and where its default route leads.
 
-    ``gateway`` is None where it has no default route, "" where that names no router.
+    ``gateway`` is None where it has no default route, "" where that names no router; ``macs`` are those
+    that its links have now.
     """
 
     mode: str
     gateway: str | None
+    macs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
-from matrix.probes import By, Cell, Relation, Verdict
+from matrix.probes import By, Cell, Neighbour, Relation, Verdict
 from matrix.topology import EndpointKind
 
 SEVERAL = 2
@@ -27,7 +27,7 @@ def answerers(scene: Scene) -> dict[str, dict[tuple[str, str], list[Cell]]]:
             continue
         macs = {m.lower() for m in (*seen.rivals, *seen.reply_macs)}
         macs |= set(scene.claims.get((cell.scenario, str(cell.target.address)), ()))
-        if seen.neighbour is not None and seen.neighbour.mac:
+        if seen.neighbour is not None and _learnt(seen.neighbour):
             macs.add(seen.neighbour.mac.lower())
         right = own.get(cell.target.name) or gateways.get(cell.scenario, set())
         for mac in macs - right:
@@ -36,12 +36,18 @@ def answerers(scene: Scene) -> dict[str, dict[tuple[str, str], list[Cell]]]:
     return found
 
 
+def _learnt(entry: Neighbour) -> bool:
+    """Did somebody say so, or was the entry typed in by hand?"""
+    return bool(entry.mac) and entry.state not in ("PERMANENT", "NOARP")
+
+
 def true_gateways(scene: Scene) -> dict[str, set[str]]:
     """By scenario the MAC address that most observers see as the gateway's, if there is one.
 
     It is not ours, so nobody can say which one is right where two answer; one that answers for
     others as well is not taken for it where another one does not.
     """
+    owners = scene.owners()
     own = {i.endpoint: {m.lower() for m in i.macs} for i in scene.identities}
     strange: dict[str, set[str]] = {}
     claims: dict[str, list[str]] = {}
@@ -51,7 +57,7 @@ def true_gateways(scene: Scene) -> dict[str, set[str]]:
             continue
         macs = {m.lower() for m in seen.rivals}
         macs |= set(scene.claims.get((cell.scenario, str(cell.target.address)), ()))
-        if seen.neighbour is not None and seen.neighbour.mac:
+        if seen.neighbour is not None and _learnt(seen.neighbour):
             macs.add(seen.neighbour.mac.lower())
         if cell.relation is Relation.GATEWAY:
             claims.setdefault(cell.scenario, []).extend(sorted(macs))
@@ -60,7 +66,7 @@ def true_gateways(scene: Scene) -> dict[str, set[str]]:
                 strange.setdefault(mac, set()).add(cell.target.name)
     found: dict[str, set[str]] = {}
     for scenario, macs_seen in claims.items():
-        honest = [m for m in macs_seen if m not in strange]
+        honest = [m for m in macs_seen if m not in strange and m not in owners]
         best = honest or macs_seen
         if best:
             found[scenario] = {max(sorted(set(best)), key=best.count)}
