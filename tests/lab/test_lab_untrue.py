@@ -1,7 +1,7 @@
-"""FAILING ON PURPOSE: verdicts and causes that are not true, found by a hostile review.
+"""What a hostile review made the harness say that was not true: each case stays mended.
 
-Each test states what is true; it fails until the harness says so. Once it passes, it belongs beside
-the others of its kind (``test_lab_meddling.py``, ``test_lab_scale.py``).
+Policy routing, a container whose MAC address was changed, our own container with the gateway's address,
+an ARP entry typed in by hand, ARP replies lost one way, a cable that is out while silence is swept.
 """
 
 from __future__ import annotations
