@@ -138,6 +138,7 @@ ALONE = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "scenario"), ALONE)
 def test_one_scenario_alone_names_the_fault(
     lab: Lab, tmp_path: Path, name: str, scenario: str
