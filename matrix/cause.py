@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from matrix.probes import (
     By,
@@ -71,9 +72,12 @@ class Inner:
     macs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """Everything that a rule may look at. See ``matrix.diagnose`` for the arguments."""
+    """Everything that a rule may look at. See ``matrix.diagnose`` for the arguments.
+
+    Equal to itself alone, so that what several rules ask of a scene can be remembered by it.
+    """
 
     topology: Topology
     cells: tuple[Cell, ...]
@@ -95,7 +99,7 @@ class Scene:
 
     def bad(self) -> Iterator[Cell]:
         """The cells that are not as expected."""
-        return (c for c in self.cells if (v := self.verdict(c)) and not v.holds)
+        return iter(_bad(self))
 
     def verdict(self, cell: Cell) -> Verdict | None:
         """The verdict on a cell."""
@@ -180,6 +184,12 @@ class Scene:
             e.host == host and (not container or e.kind is EndpointKind.CONTAINER)
             for e in (cell.source, cell.target)
         )
+
+
+@lru_cache(maxsize=1)
+def _bad(scene: Scene) -> tuple[Cell, ...]:
+    """Every rule goes through them, and a healthy run of a large site has none."""
+    return tuple(c for c in scene.cells if (v := scene.verdict(c)) and not v.holds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from matrix.cause import Scene
 from matrix.causes.chance import by_chance, rate, thinned
@@ -45,6 +46,7 @@ class Drops:
     found: tuple[Drop, ...]
 
     @classmethod
+    @lru_cache(maxsize=1)
     def of(cls, scene: Scene) -> Drops:
         """The drops of a scene."""
         seen = crossings(scene)

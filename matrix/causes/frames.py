@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from matrix.cause import Scene
 from matrix.packet import Kind
@@ -46,6 +47,7 @@ class Crossing:
     cell: str
 
 
+@lru_cache(maxsize=1)
 def crossings(scene: Scene) -> tuple[Crossing, ...]:
     """Every crossing that was seen."""
     found: dict[Crossing, None] = {}

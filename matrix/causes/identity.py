@@ -7,6 +7,7 @@ proxy_arp_pvlan), QEMU slirp/ip_icmp.c and lwIP (both answer echo with TTL 255).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.probes import By, Cell, Neighbour, Relation, Verdict
@@ -16,6 +17,7 @@ SEVERAL = 2
 """So many addresses that are not its own make a machine a proxy, not one that has a duplicate."""
 
 
+@lru_cache(maxsize=1)
 def answerers(scene: Scene) -> dict[str, dict[tuple[str, str], list[Cell]]]:
     """Strange MAC addresses, and the endpoints (scenario, name) in whose name each has answered."""
     own = {i.endpoint: {m.lower() for m in i.macs} for i in scene.identities}
@@ -41,6 +43,7 @@ def _learnt(entry: Neighbour) -> bool:
     return bool(entry.mac) and entry.state not in ("PERMANENT", "NOARP")
 
 
+@lru_cache(maxsize=1)
 def true_gateways(scene: Scene) -> dict[str, set[str]]:
     """By scenario the MAC address that most observers see as the gateway's, if there is one.
 
@@ -73,6 +76,7 @@ def true_gateways(scene: Scene) -> dict[str, set[str]]:
     return found
 
 
+@lru_cache(maxsize=1)
 def claimed(scene: Scene) -> set[str]:
     """Endpoints in whose name somebody else answers: what is lost to or from them proves no loss."""
     strange = {name for claims in answerers(scene).values() for _, name in claims}

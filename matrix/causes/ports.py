@@ -7,7 +7,7 @@ mac-limit (port security); RFC 792, RFC 826.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.causes.drops import FORGED, LIMIT, PROMISCUOUS, REPLIES, REQUESTS, Drop, Drops
@@ -27,18 +27,30 @@ def _behind(scene: Scene, host: str) -> list[Cell]:
     return [c for c in scene.bad() if not_inside(c) and scene.touches(c, host, container=True)]
 
 
+def _at_the_port(scene: Scene, drop: Drop, line: str, cells: Iterable[Cell], fix: str) -> Cause:
+    host = scene.topology.host(drop.host)
+    what = "icmp" if drop.what in (REQUESTS, REPLIES) else "icmp or arp"
+    return Cause(
+        drop.what,
+        f"{host.name} {host.parent}",
+        line,
+        Confidence.LIKELY,
+        evidence([*drop.lost, *drop.good]),
+        ids(cells),
+        f"ssh {host.name} tcpdump -p -e -n -i {host.parent} {what}",
+        fix,
+    )
+
+
 def _promiscuous_refused(scene: Scene, drop: Drop) -> Cause:
     host = scene.topology.host(drop.host)
-    return Cause(
-        PROMISCUOUS,
-        f"{host.name} {host.parent}",
+    return _at_the_port(
+        scene,
+        drop,
         f"{host.name}'s switch port does not deliver frames for its containers' MAC addresses, "
         f"while broadcasts or frames for {host.parent}'s own MAC arrive: promiscuous mode is "
         "refused there",
-        Confidence.LIKELY,
-        evidence([*drop.lost, *drop.good]),
-        ids(_behind(scene, host.name)),
-        f"ssh {host.name} tcpdump -p -e -n -i {host.parent} icmp or arp",
+        _behind(scene, host.name),
         "allow promiscuous mode for that port (ESXi: Promiscuous mode = Accept; VirtualBox: Allow "
         "All; Hyper-V: MAC address spoofing), or use ipvlan",
     )
@@ -46,35 +58,29 @@ def _promiscuous_refused(scene: Scene, drop: Drop) -> Cause:
 
 def _forged_refused(scene: Scene, drop: Drop) -> Cause:
     host = scene.topology.host(drop.host)
-    return Cause(
-        FORGED,
-        f"{host.name} {host.parent}",
+    return _at_the_port(
+        scene,
+        drop,
         f"what {host.name}'s containers send under their own MAC addresses vanishes behind "
         f"{host.parent}, while {host.parent}'s own frames pass: forged transmits (MAC spoofing) "
         "are refused at its switch port",
-        Confidence.LIKELY,
-        evidence([*drop.lost, *drop.good]),
-        ids(_behind(scene, host.name)),
-        f"ssh {host.name} tcpdump -p -e -n -i {host.parent} icmp or arp",
+        _behind(scene, host.name),
         "allow forged transmits for that port (ESXi: Forged transmits = Accept; Hyper-V: MAC "
         "address spoofing; a cloud's network: source checks off), or use ipvlan",
     )
 
 
 def _mac_limit(scene: Scene, drop: Drop) -> Cause:
-    host, owners = scene.topology.host(drop.host), scene.owners()
+    owners = scene.owners()
     dropped = {owners.get(c.mac, c.mac) for c in drop.lost}
     passed = {owners.get(c.mac, c.mac) for c in drop.good if c.source == FOREIGN}
-    return Cause(
-        LIMIT,
-        f"{host.name} {host.parent}",
-        f"{host.name}'s switch port takes frames of some of its MAC addresses only: those of "
+    return _at_the_port(
+        scene,
+        drop,
+        f"{drop.host}'s switch port takes frames of some of its MAC addresses only: those of "
         f"{', '.join(sorted(passed))} pass, those of {', '.join(sorted(dropped))} do not: a MAC "
         "limit (port security), first come first served",
-        Confidence.LIKELY,
-        evidence([*drop.lost, *drop.good]),
-        ids(c for c in _behind(scene, host.name) if {c.source.name, c.target.name} & dropped),
-        f"ssh {host.name} tcpdump -p -e -n -i {host.parent} icmp or arp",
+        (c for c in _behind(scene, drop.host) if {c.source.name, c.target.name} & dropped),
         "raise the port's limit of MAC addresses, or use ipvlan (one MAC address for all)",
     )
 
@@ -84,25 +90,21 @@ def echoes(scene: Scene) -> Iterator[Cause]:
     for drop in Drops.of(scene).found:
         if drop.what not in (REQUESTS, REPLIES):
             continue
-        host = scene.topology.host(drop.host)
         many = "echo requests" if drop.what == REQUESTS else "echo replies"
         if any(scene.passed(c) for c in scene.wire() if _end(c, drop.what) == drop.host):
             continue
-        yield Cause(
-            drop.what,
-            f"{host.name} {host.parent}",
-            f"ICMP {many} that leave {host.name} are dropped on the wire, while ARP passes: a filter "
+        yield _at_the_port(
+            scene,
+            drop,
+            f"ICMP {many} that leave {drop.host} are dropped on the wire, while ARP passes: a filter "
             "at its switch port, or between the hosts, drops them",
-            Confidence.LIKELY,
-            evidence([*drop.lost, *drop.good]),
-            ids(
+            (
                 c
                 for c in scene.bad()
                 if not_inside(c) and _end(c, drop.what) == drop.host and not scene.not_run(c)
             ),
-            f"ssh {host.name} tcpdump -p -e -n -i {host.parent} icmp",
             "look for an ICMP filter (ACL, port isolation, client isolation) on the switch port of "
-            f"{host.name} and on the way",
+            f"{drop.host} and on the way",
         )
 
 

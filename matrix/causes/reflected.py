@@ -25,10 +25,7 @@ def reflections(scene: Scene) -> Iterator[Cause]:
             and c.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER)
             and c.source.host == host.name
         ]
-        told = {c.id: w for c in cells if (t := scene.trace(c)) for w in t.words}
-        out_there = [
-            c for c in cells if _REFLECTED in told.get(c.id, "") or _says(scene, c, _REFLECTED)
-        ]
+        out_there = [c for c in cells if _says(scene, c, _REFLECTED)]
         inside = [c for c in cells if _says(scene, c, _INSIDE)]
         if out_there and not inside:
             yield Cause(

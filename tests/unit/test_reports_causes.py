@@ -13,7 +13,7 @@ import pytest
 
 from matrix.cause import Confidence
 from matrix.causes import RULES, drops
-from matrix.causes.drops import REPLIES, REQUESTS
+from matrix.causes.drops import FORGED, LIMIT, PROMISCUOUS, REPLIES, REQUESTS
 from matrix.probes import Verdict
 from matrix.record import CauseRecord, CellRecord, Run
 from reports.__main__ import main
@@ -102,7 +102,7 @@ def _named_in(file: Path) -> Iterator[str]:
                 if isinstance(node, ast.Assign):
                     yield from _assigned(node, first.id)
         elif isinstance(first, ast.Attribute):
-            yield from (REQUESTS, REPLIES)  # ``drop.what`` of a one-way drop: one of these two
+            yield from (PROMISCUOUS, FORGED, LIMIT, REQUESTS, REPLIES)  # ``drop.what`` at a port
         elif isinstance(first, ast.IfExp):
             yield from (_text(first.body), _text(first.orelse))
         else:
