@@ -1,8 +1,9 @@
 """Who answered? A reply does not say. This file tells the right one from somebody else.
 
 Proofs, strongest first:
-1. *Both ends*: the request carries the run's nonce, and the target's own namespace saw it arrive.
-   A reply whose request never arrived there was made by somebody else.
+1. *Both ends*: the request carries the run's nonce, and the target's own namespace saw it arrive,
+   and the reply leave. A reply whose request never arrived there, or that never left there, was made
+   by somebody else.
 2. *MAC address*: the neighbour entry at the source names the machine that took the frame, and the
    reply's own frame the one that sent it back. Every MAC of a host counts as its own. For a
    gateway, which is not ours, there must be one neighbour MAC, the same from every observer, and
@@ -94,6 +95,15 @@ def _wrong_replier(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
         return (
             f"{seen.received} replies, but {cell.target.name} saw only {seen.requests_seen} of the "
             f"requests: somebody else answered the others{_by_whom(seen, witnesses)}"
+        )
+    if (
+        seen.replies_left is not None
+        and cell.relation is not Relation.ITSELF
+        and seen.replies_left < min(seen.received, 255)
+    ):
+        return (
+            f"{seen.received} replies came, but only {seen.replies_left} left {cell.target.name}: "
+            "somebody in the way answered in its stead"
         )
     if len(seen.ttls) > 1:
         found = ", ".join(str(ttl) for ttl in seen.ttls)

@@ -266,7 +266,23 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
             f"no reply, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, "
             "and something above it keeps silent (a firewall?)",
         )
+    if doubt := _never_asked(cell, seen):
+        return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {doubt}")
     return _silent(cell, seen, court)
+
+
+def _never_asked(cell: Cell, seen: Observation) -> str:
+    """Words for requests that the source's kernel did not send on the segment; "" where it did.
+
+    A request to a neighbour leaves its mark there, an entry that ARP is asked for; one that went
+    elsewhere (policy routing, a firewall's mark or NAT) leaves none.
+    """
+    if seen.by_frames or seen.neighbour is not None:
+        return ""
+    return (
+        f"{cell.source.name}'s kernel never looked for {seen.address} on the segment; what was sent "
+        "went elsewhere (policy routing, NAT or a mark there?)"
+    )
 
 
 def _silent(cell: Cell, seen: Observation, court: _Court, where: str = "") -> Judgement:

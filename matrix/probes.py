@@ -147,7 +147,9 @@ class Observation:
     entry for each reply, in milliseconds. ``ttls`` and ``repliers`` are the distinct ones seen.
     ``requests_seen`` counts the requests that arrived in the target's namespace. ``rivals`` are the
     MAC addresses that answered ARP for the address, where it was more than one; ``reply_macs``
-    those that the echo replies were sent from, where somebody saw it. ``error`` is
+    those that the echo replies were sent from, where somebody saw it. ``replies_left`` counts the
+    replies that left the target's namespace, None where nobody watched. ``by_frames``: it was asked
+    by frames of our own making, so the kernel has no neighbour entry for it. ``error`` is
     the foreign side's own words (an ICMP error, a ping's text). ``raw`` is evidence as it came.
     """
 
@@ -168,6 +170,8 @@ class Observation:
     command: str = ""
     rivals: tuple[str, ...] = ()
     reply_macs: tuple[str, ...] = ()
+    replies_left: int | None = None
+    by_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)

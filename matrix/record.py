@@ -92,6 +92,8 @@ class ObservedRecord:
     command: str
     rivals: tuple[str, ...] = ()
     reply_macs: tuple[str, ...] = ()
+    replies_left: int | None = None
+    by_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,4 +170,6 @@ def _observed(seen: Observation) -> ObservedRecord:
         command=seen.command,
         rivals=seen.rivals,
         reply_macs=seen.reply_macs,
+        replies_left=seen.replies_left,
+        by_frames=seen.by_frames,
     )

@@ -6,8 +6,11 @@ an ARP entry typed in by hand, ARP replies lost one way, a cable that is out whi
 
 from __future__ import annotations
 
+import contextlib
+import json
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -150,3 +153,101 @@ def test_silence_while_the_cable_was_out_is_no_block(monkeypatch: pytest.MonkeyP
         found = Scale("test")
         crowd.ask(found, crowd.cells(across=True))
     assert found.wrong >= 2 * 50 * 50, "5,000 pairs that reach each other were called BLOCKED"
+
+
+@contextlib.contextmanager
+def forger(netns: str, *argv: str) -> Iterator[None]:
+    """A machine in the way, in that network namespace, for the time of a block."""
+    program = str(Path(__file__).with_name("forger.py"))
+    enter = ["nsenter", f"--net={netns}", sys.executable, program, *argv]
+    with subprocess.Popen(enter, stdout=subprocess.PIPE, text=True) as made:
+        try:
+            assert made.stdout is not None
+            assert made.stdout.readline() == "ready\n"
+            yield
+        finally:
+            made.kill()
+
+
+def test_replies_that_never_left_the_target_are_somebody_else_s(
+    lab: Lab, bridge_run: Callable[[Act], Run]
+) -> None:
+    """c3 hears the requests and is mute; in the switch somebody answers with c3's MAC address."""
+    status = lab.status()
+    ports = {host.name: host.port for host in status.hosts}
+
+    def mute(world: World) -> None:
+        inside(lab, world, "c3", "echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all")
+
+    argv = ("echo", ports["dev-node-01"], ports["dev-master-01"], "192.168.2.222", "0")
+    with forger(status.switch.netns, *argv):
+        run = bridge_run(mute)
+    for source in ("c1", "c2", "dev-master-01"):
+        cell = next(c for c in run.cells if c.id == f"bridge:{source}:c3:address")
+        assert cell.verdict == "IMPOSTOR", cell
+        assert "left c3" in cell.reason, cell
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "type nat hook output priority -100; ip daddr 192.168.2.220 dnat to 192.168.2.250;",
+        "type filter hook output priority -300; ip daddr 192.168.2.220 ip daddr set 192.168.2.250;",
+    ],
+    ids=["nat", "rewrite"],
+)
+def test_a_request_that_a_firewall_sends_elsewhere_is_no_block(
+    lab: Lab, bridge_run: Callable[[Act], Run], chain: str
+) -> None:
+    """The host's own rules give what is meant for c1 another address: nobody was asked for c1's."""
+    rules = f"table ip untrue {{ chain out {{ {chain} }}; }}"
+    enter = ["nsenter", f"--net={lab.status().hosts[0].netns}", "nft"]
+    subprocess.run([*enter, rules], check=True)
+    try:
+        run = bridge_run(lambda _world: None)
+    finally:
+        subprocess.run([*enter, "delete table ip untrue"], check=True)
+    assert verdicts(run)["bridge:dev-master-01:c1:address"] != "BLOCKED"
+
+
+def test_a_source_with_another_address_did_not_ask_as_itself(
+    lab: Lab, bridge_run: Callable[[Act], Run]
+) -> None:
+    """c3's address is changed behind our back: what it asks, it asks as somebody else."""
+
+    def change(world: World) -> None:
+        script = "ip addr del 192.168.2.222/24 dev eth0; ip addr add 192.168.2.240/24 dev eth0"
+        inside(lab, world, "c3", script)
+
+    for cell in bridge_run(change).cells:
+        if cell.source == "c3" and cell.relation != "itself":
+            assert cell.verdict not in ("PASS", "BLOCKED"), cell
+
+
+@pytest.mark.parametrize("slow", ["arp", "echo"])
+def test_who_answers_late_but_in_time_has_lost_nothing(
+    lab: Lab, bridge_run: Callable[[Act], Run], slow: str
+) -> None:
+    """The gateway takes 0.4 s of the second that it has, for ARP or for each echo."""
+    netns = lab.status().gateway.netns
+    enter = ["nsenter", f"--net={netns}"]
+    link = json.loads(subprocess.check_output([*enter, "ip", "-j", "link", "show", "eth0"]))[0]
+    setting = {"arp": "conf/all/arp_ignore", "echo": "icmp_echo_ignore_all"}[slow]
+    argv = {
+        "arp": ("arp", "eth0", "192.168.2.1", str(link["address"]), "0.4"),
+        "echo": ("echo", "eth0", "eth0", "192.168.2.1", "0.4"),
+    }[slow]
+
+    def set_to(value: str) -> None:
+        script = f"echo {value} >/proc/sys/net/ipv4/{setting}"
+        subprocess.run([*enter, "sh", "-c", script], check=True)
+
+    set_to({"arp": "8", "echo": "1"}[slow])
+    try:
+        with forger(netns, *argv):
+            run = bridge_run(lambda _world: None)
+    finally:
+        set_to("0")
+    assert {c.verdict for c in run.cells if c.target == "gateway"} == {"PASS"}, [
+        (c.id, c.reason) for c in run.cells if c.target == "gateway"
+    ]

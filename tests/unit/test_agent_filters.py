@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.agent.batch import Batch
-from fixtures.agent.filters import ECHO_BYTES, arp_replies, our_replies
+from fixtures.agent.filters import (
+    ECHO_BYTES,
+    PACKET_HOST,
+    PACKET_OUTGOING,
+    PACKET_TYPE,
+    arp_replies,
+    our_replies,
+)
 from fixtures.agent.sweep import frame_of
 from fixtures.surroundings import canaries
 from matrix.topology import Scenario, Segment
@@ -21,7 +28,7 @@ NONCE = bytes(range(8))
 MINE, OTHER = socket.inet_aton("10.0.0.1"), socket.inet_aton("10.0.0.2")
 
 
-def run_bpf(program: Program, frame: bytes) -> int:
+def run_bpf(program: Program, frame: bytes, packet_type: int = PACKET_HOST) -> int:
     """What a classic BPF program returns for a frame (bpf(4)): bytes to keep, 0 for none.
 
     A load beyond the frame's end ends the program with 0, as in the kernel.
@@ -29,6 +36,7 @@ def run_bpf(program: Program, frame: bytes) -> int:
     a = x = place = 0
     while True:
         op, true, false, k = program[place]
+        assert 0 <= min(true, false) <= max(true, false) < 256, "no jump goes back"
         place += 1
         try:
             if op == 0x06:
@@ -36,7 +44,7 @@ def run_bpf(program: Program, frame: bytes) -> int:
             if op == 0x15:
                 place += true if a == k else false
             elif op == 0x30:
-                a = frame[k]
+                a = packet_type if k == PACKET_TYPE else frame[k]
             elif op == 0x50:
                 a = frame[x + k]
             elif op == 0x28:
@@ -69,6 +77,16 @@ def test_only_our_own_replies_to_us_pass(addresses: list[bytes]) -> None:
     assert run_bpf(program, reply(kind=8)) == 0
     assert run_bpf(program, reply(protocol=17)) == 0
     assert run_bpf(program, reply(to=b"\x0a\0\0\x63")) == 0
+    assert run_bpf(program, reply(), PACKET_OUTGOING) == 0
+
+
+@pytest.mark.parametrize("addresses", [[OTHER], [MINE, OTHER], [b"\x0a\0\0\x09", OTHER]])
+def test_only_our_own_replies_that_leave_pass(addresses: list[bytes]) -> None:
+    """From one of our addresses to a stranger: as it leaves, not as somebody else's copy comes in."""
+    program, leaving = our_replies(NONCE, addresses), reply(to=b"\x0a\0\0\x63")
+    assert run_bpf(program, leaving, PACKET_OUTGOING) == ECHO_BYTES
+    assert run_bpf(program, leaving) == 0
+    assert run_bpf(program, reply(nonce=b"x" * 8, to=b"\x0a\0\0\x63"), PACKET_OUTGOING) == 0
 
 
 @given(st.binary(max_size=120))

@@ -167,3 +167,60 @@ def test_shares_of_the_neighbour_tables() -> None:
     two = {"a": "k", "b": "l"}
     assert shares_of(two, {"k": 5000, "l": 10}, {"k": 900, "l": 900}) == {"a": 600, "b": 600}
     assert shares_of(two, {"k": 5000}, {"k": -3}) == {"a": 4, "b": 4}
+
+
+def test_a_request_that_never_left_is_not_lost() -> None:
+    """ARP was answered late: what had waited for it was taken back with the entry, and asked anew."""
+    batch = Batch({"cells": [[1, 0, ["10.0.0.1"]]], "echoes": 3})
+    batch.sent[0] = 1
+    batch.withdraw([0])
+    batch.sent[0] = 2
+    assert batch.outstanding(0) == 1
+    batch.reply(0, 1, 900, 1, 64, batch.target[0])
+    assert list(batch.ready) == [0]
+    head, tail = batch.columns()
+    assert (head["columns"][0], tail[0], tail[1]) == (["sent", 1], 1, 1)
+
+
+def test_what_was_never_answered_was_asked_as_often_as_it_was() -> None:
+    """Silence is as many requests long as there were tries, each with an ARP request of its own."""
+    batch = Batch({"cells": [[1, 0, ["10.0.0.1"]]]})
+    for attempt in range(1, 4):
+        batch.sent[0] = attempt
+        if attempt < 3:
+            batch.withdraw([0])
+    assert batch.columns()[1][0] == 3
+
+
+def test_each_request_has_a_deadline_of_its_own() -> None:
+    """A cell that was answered in part waits for its last request; a silent one for its first."""
+    batch = Batch({"cells": [[1, 0, ["10.0.0.1", "10.0.0.2"]]], "echoes": 3, "deadline_s": 0.9})
+    flight, queue = Flight(batch), deque([0, 1])
+    for cell in flight.fill(queue, 0.0):
+        batch.sent[cell] = 1
+    for now in (0.3, 0.6):
+        for cell in flight.due(now):
+            batch.sent[cell] += 1
+    batch.reply(0, 0, 400_000, 1, 64, batch.target[0])
+    batch.reply(0, 1, 400_000, 1, 64, batch.target[0])
+    flight.due(0.95)
+    assert batch.done == [1]
+    batch.reply(0, 2, 400_000, 1, 64, batch.target[0])
+    assert batch.done == [1, 0]
+    assert batch.columns()[1][:4] == bytes([3, 3, 3, 0])
+
+
+def test_a_cell_whose_last_request_is_lost_ends_too() -> None:
+    """A whole deadline after it was sent, and with what was lost counted."""
+    batch = Batch({"cells": [[1, 0, ["10.0.0.1"]]], "echoes": 3, "deadline_s": 0.9})
+    flight, queue = Flight(batch), deque([0])
+    for cell in flight.fill(queue, 0.0):
+        batch.sent[cell] = 1
+    batch.reply(0, 0, 900, 1, 64, batch.target[0])
+    batch.sent[0] = 3
+    for now in (0.31, 0.61, 0.91):
+        flight.due(now)
+    assert batch.open == 1
+    flight.due(1.55)
+    assert batch.open == 0
+    assert batch.columns()[1][:2] == bytes([3, 1])

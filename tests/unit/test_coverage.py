@@ -157,4 +157,7 @@ def healthy(cell: Cell) -> Observation:
             Neighbour("02:42:00:00:00:01", "REACHABLE"), said,
         )  # fmt: skip
     seen = Seen.NO if ours else Seen.NOT_OURS
-    return Observation(cell.id, address, 0 if said else 3, 0, request_seen=seen, resolution=said)
+    return Observation(
+        cell.id, address, 0 if said else 3, 0, request_seen=seen, resolution=said,
+        neighbour=Neighbour("", "INCOMPLETE"),
+    )  # fmt: skip

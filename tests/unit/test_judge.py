@@ -64,6 +64,7 @@ def healthy(cell_id: str) -> Observation:
     return Observation(
         cell_id, str(cell.target.address), asked, 0,
         request_seen=Seen.NO if ours else Seen.NOT_OURS, resolution=resolution,
+        neighbour=Neighbour("", "INCOMPLETE") if asked else None,
     )  # fmt: skip
 
 
@@ -230,6 +231,10 @@ def test_an_outcome_is_never_taken_for_another_cell_s() -> None:
     [
         (REMOTE, {"requests_seen": 1}, "IMPOSTOR", "saw only 1 of the requests"),
         (REMOTE, {"ttls": (255, 64)}, "IMPOSTOR", "different TTLs (255, 64)"),
+        (REMOTE, {"replies_left": 2}, "IMPOSTOR", "3 replies came, but only 2 left c3"),
+        (REMOTE, {"replies_left": 3}, "PASS", "3 of 3 replies"),
+        (OWN_HOST, {"neighbour": None}, "INCONCLUSIVE", "never looked for 192.168.2.210 on the segment"),
+        (OWN_HOST, {"neighbour": None, "by_frames": True}, "BLOCKED", ""),
         (REMOTE, {"reply_macs": ("02:00:00:00:00:99",)}, "IMPOSTOR",
          "were sent by 02:00:00:00:00:99 (none of ours)"),
         (GATEWAY, {"rivals": ("02:00:00:00:00:01", "02:00:00:00:00:09")}, "IMPOSTOR",
