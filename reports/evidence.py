@@ -106,7 +106,8 @@ def _observed(seen: ObservedRecord) -> Iterator[Line]:
         yield Line("Round trip", ", ".join(f"{rtt:g}" for rtt in seen.rtts_ms) + " ms")
     if seen.sent:
         arrived = f", {seen.requests_seen} of {seen.sent}" if seen.requests_seen else ""
-        yield Line("Arrived there", f"{seen.request_seen}{arrived}")
+        left = f"; replies that left: {seen.replies_left}" if seen.replies_left is not None else ""
+        yield Line("Arrived there", f"{seen.request_seen}{arrived}{left}")
     if seen.neighbour_mac or seen.neighbour_state:
         yield Line("Neighbour", f"{seen.neighbour_mac or 'no MAC'}, {seen.neighbour_state}")
     if seen.resolver or seen.resolver_code:

@@ -22,12 +22,9 @@ from fixtures.lab.faults.effect import BRIDGE, VLAN, Effect, Named
 from fixtures.lab.faults.effects import EFFECTS, M, N
 from fixtures.prober import World
 from fixtures.prober_agent import AgentProber
-from fixtures.recorder import Recorder
-from fixtures.run import Execution, Job
-from matrix.plan import plan
 from matrix.probes import Expected, Verdict
 from matrix.record import CellRecord, Run
-from tests.lab.test_lab_meddling import SITE, Meddler
+from tests.lab.test_lab_meddling import SITE, Meddler, run_scenario
 
 BOTH = (BRIDGE, VLAN)
 BEYOND = pytest.mark.skipif(
@@ -49,7 +46,6 @@ def run_broken(
     lab: Lab, reports: Path, faults: Iterable[Broken], scenarios: tuple[str, ...] = BOTH
 ) -> Run:
     """Run these scenarios' cells on the lab with these faults."""
-    cells = tuple(cell for cell in plan(SITE) if cell.scenario in scenarios)
     with ExitStack() as stack:
         made = [stack.enter_context(broken(lab, f.name, **dict(f.options))) for f in faults]
 
@@ -57,18 +53,8 @@ def run_broken(
             for one in made:
                 one.built()
 
-        job = Job(
-            topology=SITE,
-            site_path="sites/lab.toml",
-            site_sha256="",
-            cells=cells,
-            selected=frozenset(cell.id for cell in cells),
-            cells_in_plan=len(cells),
-            ssh_config=lab.ssh_config,
-            prober=Meddler(AgentProber(SITE.timing), break_containers),
-        )
-        recorder = Recorder(reports, "20260101T000000Z-0000")
-        return Execution(job, recorder, lambda _host, _what: None).execute()
+        prober = Meddler(AgentProber(SITE.timing), break_containers)
+        return run_scenario(lab, reports, scenarios, prober)
 
 
 def wrong(run: Run, effect: Effect, scenarios: tuple[str, ...] = BOTH) -> list[str]:

@@ -47,10 +47,11 @@ class Meddler:
         return self._prober.describe()
 
 
-def run_scenario(lab: Lab, reports: Path, scenario: str, prober: Prober) -> Run:
-    """Run one scenario's cells on the lab."""
+def run_scenario(lab: Lab, reports: Path, scenarios: str | tuple[str, ...], prober: Prober) -> Run:
+    """Run the cells of one scenario, or of several, on the lab."""
     assert spec_of(SITE) == lab.spec
-    cells = tuple(cell for cell in plan(SITE) if cell.scenario == scenario)
+    wanted = (scenarios,) if isinstance(scenarios, str) else scenarios
+    cells = tuple(cell for cell in plan(SITE) if cell.scenario in wanted)
     job = Job(
         topology=SITE,
         site_path="sites/lab.toml",
