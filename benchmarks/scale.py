@@ -13,6 +13,7 @@ import resource
 import statistics
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface
@@ -27,7 +28,7 @@ from fixtures.lab.status import EndpointStatus
 from fixtures.prober import Live, World
 from fixtures.prober_agent import AgentProber
 from matrix.judge import judge
-from matrix.probes import By, Cell, Expectation, Expected, Relation, Verdict
+from matrix.probes import By, Cell, Expectation, Expected, Outcome, Relation, Verdict
 from matrix.topology import (
     Container,
     Endpoint,
@@ -108,22 +109,22 @@ class Crowd:
                     yield _cell(ends[source.name], ends[target.name], together=same)
 
     def ask(self, found: Scale, cells: Iterable[Cell]) -> None:
-        """Ask all of them, some at a time, and judge them."""
+        """Ask all of them, some at a time; while some are asked, those before them are judged."""
         rest = iter(cells)
         prober = AgentProber(self.timing)
         found.pairs = 0
+        before: tuple[list[Cell], dict[str, Outcome]] | None = None
         began = time.monotonic()
-        while some := list(islice(rest, AT_ONCE)):
-            found.pairs += len(some)
-            asked = {cell.id: cell for cell in (*some, *self._controls(some))}
-            outcomes = prober.probe(tuple(asked.values()), self.world)
-            judgements = judge(asked.values(), outcomes, self.world.identities())
-            for cell in some:
-                judgement = judgements[cell.id]
-                if judgement.verdict is not _RIGHT[cell.expectation.expected]:
-                    found.wrong += 1
-                    words = f"{judgement.verdict}: {judgement.reason}"
-                    found.wrongs[words] = found.wrongs.get(words, 0) + 1
+        with ThreadPoolExecutor(1) as pool:
+            following = self._following(found, rest)
+            while asked := following:
+                asking = pool.submit(prober.probe, asked, self.world)
+                following = self._following(found, rest)
+                if before is not None:
+                    self._judge(found, *before)
+                before = asked, asking.result()
+            if before is not None:
+                self._judge(found, *before)
         found.seconds.append(time.monotonic() - began)
         found.prober = prober.describe()
         agents = [int(s.facts_of_agent["pid"]) for s in self.sessions.values()]
@@ -134,6 +135,22 @@ class Crowd:
             f"{found.wrong} wrong",
             flush=True,
         )
+
+    def _following(self, found: Scale, rest: Iterator[Cell]) -> list[Cell]:
+        """The next cells, with their controls; empty when there are no more."""
+        some = list(islice(rest, AT_ONCE))
+        found.pairs += len(some)
+        return list({cell.id: cell for cell in (*some, *self._controls(some))}.values())
+
+    def _judge(self, found: Scale, asked: list[Cell], outcomes: dict[str, Outcome]) -> None:
+        """Count what was asked and what came out wrong."""
+        judgements = judge(asked, outcomes, self.world.identities())
+        for cell in asked:
+            judgement = judgements[cell.id]
+            if judgement.verdict is not _RIGHT[cell.expectation.expected]:
+                found.wrong += 1
+                words = f"{judgement.verdict}: {judgement.reason}"
+                found.wrongs[words] = found.wrongs.get(words, 0) + 1
 
     def _peak_mb(self, pid: int) -> float:
         """Peak memory of an agent, which is a process of the lab."""

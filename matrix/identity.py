@@ -63,9 +63,9 @@ def stranger(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
 def _wrong_name(cell: Cell, seen: Observation) -> str:
     """A name that resolved to an address which is not the target's."""
     found = seen.resolution
-    right = str(cell.target.address)
     if cell.by is not By.NAME or found is None or not found.addresses:
         return ""
+    right = str(cell.target.address)
     wrong = [a for a in found.addresses if a != right]
     if not wrong:
         return ""

@@ -17,8 +17,7 @@ Rule 2: first match wins, in this order: did not run, somebody else answered, re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 
 from matrix.identity import Witnesses, stranger
 from matrix.overrides import with_override
@@ -40,6 +39,8 @@ from matrix.probes import (
 from matrix.topology import EndpointKind
 
 NEVER_PROBED = "no outcome came back for this cell"
+ENOUGH = 3
+"""Controls that a judgement names; more prove no more."""
 
 
 def judge(
@@ -133,10 +134,20 @@ class _Court:
         return (), f"{failure} in the same window (control {', '.join(tried)})"
 
 
-def _others(controls: Iterable[Cell], cell: Cell) -> tuple[str, ...]:
-    """Ids of the first three that are not between the same two (that is one at most, by address)."""
-    pair = cell.source, cell.target
-    return tuple(islice((c.id for c in controls if (c.source, c.target) != pair), 3))
+def _others(controls: Sequence[Cell], cell: Cell) -> tuple[str, ...]:
+    """Ids of the first few controls that are not between the same two endpoints.
+
+    Within a scenario a name is one endpoint. Endpoints themselves are slow to compare, and a
+    million silent pairs compare each two of them with four others.
+    """
+    source, target = cell.source.name, cell.target.name
+    found: list[str] = []
+    for control in controls:
+        if control.source.name != source or control.target.name != target:
+            found.append(control.id)
+            if len(found) == ENOUGH:
+                break
+    return tuple(found)
 
 
 _FAILED = {
