@@ -106,7 +106,12 @@ def _came_through(story: Story) -> Iterator[str]:
     elif answered >= sent:
         yield f"asked again with witnesses, {answered} of {sent} echo requests were answered"
     else:
-        yield from _thinned(story)
+        yield from list(_thinned(story)) or [
+            (
+                f"asked again with witnesses, {answered} of {sent} echo requests were answered; "
+                "where the others were lost, nobody watched"
+            )
+        ]
     if story.cell.relation in _LOCAL:
         host = story.cell.source.host
         went_out = any(

@@ -362,6 +362,27 @@ def test_other_cells_frames_are_not_ours() -> None:
     assert told(REMOTE, seen).words == told(REMOTE, []).words
 
 
+def test_loss_where_nobody_watched_is_told() -> None:
+    """Both parents unwatched, one of two answered: that much is known, and no more."""
+    cell_id = "bridge:c4:dev-master-01:address"
+    home = stations(CELLS[cell_id])[0].place
+    seen = [
+        s
+        for s in (
+            *passing(cell_id, Kind.ECHO_REQUEST, attempts=(0, 1)),
+            *passing(cell_id, Kind.ECHO_REPLY, attempts=(0,)),
+        )
+        if s.place == home
+    ]
+    parents = {s.place for s in stations(CELLS[cell_id]) if s.place and s.place != home}
+    assert told(cell_id, seen, unwatched=parents).words == (
+        (
+            "asked again with witnesses, 1 of 2 echo requests were answered; "
+            "where the others were lost, nobody watched"
+        ),
+    )
+
+
 @given(st.data())
 def test_any_sightings_make_some_words(data: st.DataObject) -> None:
     """Whatever was seen and wherever nobody watched: never an error, never silence."""
