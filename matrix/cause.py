@@ -64,12 +64,16 @@ class Inner:
     """A container's namespace from inside: its link's macvlan mode, and where its default route leads.
 
     ``gateway`` is None where it has no default route, "" where that names no router; ``macs`` are those
-    that its links have now.
+    that its links have now, ``addresses`` its IPv4 addresses with their prefix lengths (None where
+    nobody looked). ``up`` and ``arp``: one of its links is set up, and does ARP.
     """
 
     mode: str
     gateway: str | None
     macs: tuple[str, ...] = ()
+    addresses: tuple[str, ...] | None = None
+    up: bool = True
+    arp: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +100,7 @@ class Scene:
     astray_back: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
     large: Mapping[tuple[str, str, str], bool] = field(default_factory=dict)
+    lost_hosts: Mapping[str, str] = field(default_factory=dict)
 
     def bad(self) -> Iterator[Cell]:
         """The cells that are not as expected."""

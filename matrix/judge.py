@@ -39,6 +39,8 @@ from matrix.probes import (
 from matrix.topology import EndpointKind
 
 NEVER_PROBED = "no outcome came back for this cell"
+FIXED = ("PERMANENT", "NOARP")
+"""States of neighbour entries that somebody made by hand, or the kernel by a rule: no ARP was asked."""
 ENOUGH = 3
 """Controls that a judgement names; more prove no more."""
 
@@ -70,7 +72,7 @@ def judge(
         for cell in everything
         if _proven(cell, outcomes.get(cell.id), strangers.get(cell.id, ""))
     )
-    court = _Court(everything, proven)
+    court = _Court(everything, proven, witnesses)
     return {
         cell.id: with_override(
             cell, _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
@@ -100,7 +102,10 @@ def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
 class _Court:
     """Finds the controls of a negative cell and says which of them failed."""
 
-    def __init__(self, cells: tuple[Cell, ...], proven: frozenset[str]) -> None:
+    def __init__(
+        self, cells: tuple[Cell, ...], proven: frozenset[str], witnesses: Witnesses
+    ) -> None:
+        self.macs = witnesses.macs
         self._tried: dict[Proof, list[Cell]] = {}
         self._good: dict[Proof, list[Cell]] = {}
         for cell in cells:
@@ -269,7 +274,7 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
             "nothing should arrive",
         )
     entry = seen.neighbour
-    if entry is not None and entry.mac and entry.state not in ("PERMANENT", "NOARP"):
+    if entry is not None and entry.mac and entry.state not in FIXED:
         # The entries were deleted before the batch, so somebody answered ARP in it.
         return _say(
             cell,
@@ -277,18 +282,27 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
             f"no reply, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, "
             "and something above it keeps silent (a firewall?)",
         )
-    if doubt := _never_asked(cell, seen):
+    if doubt := _never_asked(cell, seen, court):
         return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {doubt}")
     return _silent(cell, seen, court)
 
 
-def _never_asked(cell: Cell, seen: Observation) -> str:
+def _never_asked(cell: Cell, seen: Observation, court: _Court) -> str:
     """Words for requests that the source's kernel did not send on the segment; "" where it did.
 
     A request to a neighbour leaves its mark there, an entry that ARP is asked for; one that went
     elsewhere (policy routing, a firewall's mark or NAT) leaves none.
     """
-    if seen.by_frames or seen.neighbour is not None:
+    if seen.by_frames:
+        return ""
+    if seen.neighbour is not None:
+        right = court.macs.get(cell.target.name, frozenset())
+        mac = seen.neighbour.mac.lower()
+        if mac and right and mac not in right:
+            return (
+                f"{cell.source.name} has a fixed neighbour entry for {seen.address} with MAC {mac}, "
+                f"which is not {cell.target.name}'s: what it sent went elsewhere"
+            )
         return ""
     return (
         f"{cell.source.name}'s kernel never looked for {seen.address} on the segment; what was sent "

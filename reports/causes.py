@@ -34,6 +34,7 @@ CONFIDENCES: dict[str, str] = {
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "no-carrier": ("no-carrier", "parent-down"),
+    "host-busy": ("host-busy", "container-lossy"),
     "promiscuous-refused": ("promiscuous-refused", "forged-transmits-refused", "mac-limit"),
     "vlan-missing": ("vlan-missing", "vlan-other-id", "vlan-untagged"),
     "echo-dropped": ("echo-requests-dropped", "echo-replies-dropped"),
@@ -43,6 +44,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "duplicate-address": ("duplicate-address", "duplicate-mac"),
     "hairpin": ("hairpin", "host-shim"),
     "container-stopped": ("container-stopped", "container-paused"),
+    "container-changed": ("container-link", "container-address"),
 }
 """The names of the causes that a rule finds; a rule that is not here finds one, of its own name."""
 

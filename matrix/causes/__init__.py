@@ -3,13 +3,14 @@
 Order: facts first, then what the wire shows, then what answers. See ``matrix.diagnose``.
 """
 
-from matrix.causes import beyond, identity, inside, ports, reflected, standing, vlans, wire
+from matrix.causes import beyond, changed, identity, inside, ports, reflected, standing, vlans, wire
 
 RULES = (
     *wire.RULES,
     *ports.RULES,
     *vlans.RULES,
     *standing.RULES,
+    *changed.RULES,
     *inside.RULES,
     *beyond.RULES,
     *identity.RULES,

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.causes.chance import Way, way_of
+from matrix.causes.changed import unsound
 from matrix.causes.identity import claimed
 from matrix.probes import By, Cell, Relation, Resolution, Verdict
 from matrix.topology import Scenario
 
+ENGINE_DNS = "127.0.0.11"
 NO_ANSWER = ("NO-ANSWER", "SERVFAIL", "REFUSED")
 
 
@@ -24,7 +26,7 @@ def names(scene: Scene) -> Iterator[Cause]:
         found = _resolution(scene, cell)
         if cell.by is not By.NAME or found is None:
             continue
-        if found.code in NO_ANSWER:
+        if found.code in NO_ANSWER and (cell.scenario, cell.source.name) not in unsound(scene):
             dead.setdefault((cell.scenario, cell.source.name), []).append(cell)
         wrong = [a for a in found.addresses if a != str(cell.target.address)]
         if wrong and scene.verdict(cell) in (Verdict.IMPOSTOR, Verdict.LEAK):
@@ -55,22 +57,31 @@ def names(scene: Scene) -> Iterator[Cause]:
         if answered or found is None:
             continue
         host = cells[0].source.host
+        if found.server != ENGINE_DNS:
+            why = "it is dead, or cut off"
+        elif any(_answered_by_engine(scene, c) for c in scene.cells if c.source.host == host):
+            why = (
+                f"it answers other containers on {host}, so it is cut off from {name} (a firewall or "
+                "NAT in its network namespace), or the engine lost this one's"
+            )
+        else:
+            why = "the engine's own name server there is dead or cut off"
         yield Cause(
             "resolver-dead",
             f"{name} on {host}",
             f"the name server {found.server} gives {name} on {host} no answer ({found.code}), for no "
-            "name: "
-            + (
-                "the engine's own name server there is dead or cut off"
-                if found.server == "127.0.0.11"
-                else "it is dead, or cut off"
-            ),
+            f"name: {why}",
             Confidence.CERTAIN,
             tuple(f"{c.id}: {found.code}" for c in cells[:3]),
             tuple(c.id for c in cells),
             f"ssh {host} docker exec {name} nslookup {name} {found.server}",
             f"restart the container, then dockerd on {host}; look for a firewall in the container",
         )
+
+
+def _answered_by_engine(scene: Scene, cell: Cell) -> bool:
+    found = _resolution(scene, cell)
+    return found is not None and found.server == ENGINE_DNS and found.code not in NO_ANSWER
 
 
 def gateways(scene: Scene) -> Iterator[Cause]:
@@ -128,7 +139,8 @@ def gateways(scene: Scene) -> Iterator[Cause]:
             rule,
             f"gateway {address}",
             line,
-            Confidence.LIKELY,
+            # Who loses some of his frames at random, or to a rate limit, may have lost these as well.
+            Confidence.POSSIBLE if _flapping(scene, lost) else Confidence.LIKELY,
             tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in sound[:3]),
             tuple(c.id for c in sound),
             f"ssh {host.name} arping -c 3 -I {scenario.parent_on(host)} {address}",

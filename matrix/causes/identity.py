@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from matrix.cause import Cause, Confidence, Rule, Scene
+from matrix.causes.changed import was_rewritten
 from matrix.probes import By, Cell, Neighbour, Relation, Verdict
 from matrix.topology import EndpointKind
 
+OWN_TOO = " is an address of "
+"""How the harness says that a probe would not leave: the address is the source's own, too."""
 SEVERAL = 2
 """So many addresses that are not its own make a machine a proxy, not one that has a duplicate."""
 
@@ -192,6 +195,8 @@ def duplicates(scene: Scene) -> Iterator[Cause]:
         for (scenario, name), cells in sorted(claimed.items()):
             if _canaries_of(scene, mac) or all(_ok(scene, c) for c in cells):
                 continue
+            if all(_ok(scene, c) or was_rewritten(scene, c) for c in cells):
+                continue  # nobody claimed the address: the source sent it elsewhere itself
             cell = cells[0]
             named.add(name)
             other = (
@@ -212,6 +217,37 @@ def duplicates(scene: Scene) -> Iterator[Cause]:
                 "of the DHCP pool, with --aux-address for what is taken",
             )
     yield from _same_mac(scene, named)
+    yield from _in_one_namespace(scene)
+
+
+def _in_one_namespace(scene: Scene) -> Iterator[Cause]:
+    """Endpoints of ours that have another one's address as well: their own kernel says so."""
+    owners = scene.owners()
+    for cell in scene.bad():
+        why = scene.not_run(cell)
+        if OWN_TOO not in why or cell.by is By.NAME:
+            continue
+        address, _, rest = why.partition(OWN_TOO)
+        holder = rest.partition("'s own namespace")[0]
+        macs = sorted(mac for mac, name in owners.items() if name == holder)
+        other = f"{holder} (MAC {macs[0]})" if macs else holder
+        target = cell.target
+        where = f" of {target.name}" + (f" on {target.host}" if target.host else "")
+        yield Cause(
+            "duplicate-address",
+            f"{target.address} {cell.scenario}",
+            f"{other} has the address {address}{where} as well",
+            Confidence.CERTAIN,
+            (f"{cell.id}: {why}",),
+            tuple(
+                c.id
+                for c in scene.bad()
+                if c.scenario == cell.scenario
+                and {c.source.name, c.target.name} == {cell.source.name, target.name}
+            ),
+            f"ssh {cell.source.host} docker exec {holder} ip addr",
+            f"take {address} from {holder}",
+        )
 
 
 def _of_one_mac(scene: Scene) -> dict[tuple[str, str], list[Cell]]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
+from matrix.causes.changed import unsound
 from matrix.causes.frames import touches_end
+from matrix.causes.identity import OWN_TOO
 from matrix.packet import Kind
 from matrix.probes import By, Cell, NotRun, Relation, Seen, Verdict
 from matrix.topology import EndpointKind
@@ -54,13 +56,19 @@ def astray(scene: Scene) -> Iterator[Cause]:
         if _no_way(cell.source.name, why):
             key = cell.scenario, cell.source.name
             found.setdefault(key, []).append((cell, why))
-        elif scene.lost(cell) and (words := _no_way_back(scene, cell)):
+        elif (
+            scene.lost(cell)
+            and (words := _no_way_back(scene, cell))
+            and OWN_TOO not in words  # that is an address held twice
+        ):
             key = cell.scenario, cell.target.name
             found.setdefault(key, []).append((cell, words))
     known = {c.where.split()[0] for c in own_addresses(scene)}
     for (scenario, name), hits in sorted(found.items()):
         endpoint = scene.endpoint(scenario, name)
-        if endpoint.kind is EndpointKind.HOST and name in known:
+        if (endpoint.kind is EndpointKind.HOST and name in known) or (scenario, name) in unsound(
+            scene
+        ):
             continue
         enter = f"docker exec {name} " if endpoint.kind is EndpointKind.CONTAINER else ""
         yield Cause(
@@ -96,6 +104,8 @@ def default_routes(scene: Scene) -> Iterator[Cause]:
         right = str(declared.gateway)
         if inner.gateway == right or (inner.gateway is None and not declared.gateway_present):
             continue
+        if (scenario, name) in unsound(scene):
+            continue  # routes go with the address and the link
         endpoint = scene.endpoint(scenario, name)
         leads = (
             f"leads to {inner.gateway or 'no router'}"
@@ -166,6 +176,8 @@ def firewalls(scene: Scene) -> Iterator[Cause]:
     for kind, title in (("in", "drops echo requests that come"), ("out", "takes echo requests in")):
         by_target: dict[tuple[str, str], list[Cell]] = {}
         for cell in scene.bad():
+            if (cell.scenario, cell.target.name) in unsound(scene):
+                continue
             if _kept_inside(scene, cell) == kind and not _no_way_back(scene, cell):
                 by_target.setdefault((cell.scenario, cell.target.name), []).append(cell)
         for (scenario, name), cells in sorted(by_target.items()):

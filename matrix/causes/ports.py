@@ -79,9 +79,10 @@ def _mac_limit(scene: Scene, drop: Drop) -> Cause:
         drop,
         f"{drop.host}'s switch port takes frames of some of its MAC addresses only: those of "
         f"{', '.join(sorted(passed))} pass, those of {', '.join(sorted(dropped))} do not: a MAC "
-        "limit (port security), first come first served",
+        "limit (port security; first come, first served), or a filter for these addresses",
         (c for c in _behind(scene, drop.host) if {c.source.name, c.target.name} & dropped),
-        "raise the port's limit of MAC addresses, or use ipvlan (one MAC address for all)",
+        "raise the port's limit of MAC addresses, look for an ACL that names them, or use ipvlan "
+        "(one MAC address for all)",
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.causes.drops import VLAN, Drop, Drops
 from matrix.causes.frames import ALL, ARP, evidence, ids, not_inside
+from matrix.causes.wire import cut
 
 
 def vlans(scene: Scene) -> Iterator[Cause]:
@@ -52,6 +53,8 @@ def vlans(scene: Scene) -> Iterator[Cause]:
         if not any(c.kind == ARP and c.target == ALL for c in lost):
             continue
         ends = sorted({c.out_of for c in lost} | {c.into for c in lost})
+        if " and ".join(ends) in {c.where for c in cut(scene)}:
+            continue  # nothing passes between them untagged either
         yield Cause(
             VLAN,
             f"{' and '.join(ends)} {scenario.name}",

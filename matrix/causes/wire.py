@@ -13,6 +13,9 @@ from matrix.causes.frames import ALL, ARP, crossings, evidence, ids
 from matrix.causes.identity import claimed
 from matrix.probes import Cell, Relation, Verdict
 
+SEVERAL = 2
+"""So many others must have taken part before one container is blamed for what was lost."""
+
 
 def dead_links(scene: Scene) -> Iterator[Cause]:
     """Parents without a carrier, or set down: whatever sits on them reaches nobody."""
@@ -85,9 +88,46 @@ def _busy(scene: Scene) -> dict[str, list[Cell]]:
     }
 
 
+def _one_alone(scene: Scene, host: str) -> str:
+    """The container that everything lost on a host is to or from, though others took part; or ""."""
+    lost = [
+        c
+        for c in scene.bad()
+        if scene.verdict(c) in (Verdict.FLAPPING, Verdict.FAIL) and scene.touches(c, host)
+    ]
+    names = [{e.name for e in (c.source, c.target) if e.host == host} for c in lost]
+    common = set.intersection(*names) if names else set()
+    partners = {e.name for c in lost for e in (c.source, c.target)} - common
+    if len(common) != 1 or len(partners) < SEVERAL:
+        return ""
+    (name,) = common
+    return (
+        name if any(c.name == name for s in scene.topology.scenarios for c in s.containers) else ""
+    )
+
+
 def busy(scene: Scene) -> Iterator[Cause]:
-    """Hosts that lose what never leaves them."""
+    """Hosts that lose what never leaves them, or one of their containers that does."""
     for host, cells in sorted(_busy(scene).items()):
+        if name := _one_alone(scene, host):
+            yield Cause(
+                "container-lossy",
+                f"{name} on {host}",
+                f"echoes are lost inside {name} on {host}, and nobody else there loses any: a firewall "
+                "with a limit, or a queue (tc), in its own network namespace",
+                Confidence.LIKELY,
+                tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in cells[:3]),
+                ids(
+                    c
+                    for c in scene.bad()
+                    if scene.verdict(c) in (Verdict.FLAPPING, Verdict.FAIL)
+                    and name in (c.source.name, c.target.name)
+                ),
+                f'ssh {host} "nsenter -t $(docker inspect -f '
+                f"'{{{{.State.Pid}}}}' {name}) -n sh -c 'nft list ruleset; tc -s qdisc'\"",
+                f"take the limit out of {name}, or ask again when it has less to do",
+            )
+            continue
         yield Cause(
             "host-busy",
             host,
@@ -119,6 +159,8 @@ def losses(scene: Scene) -> Iterator[Cause]:
         if (scene.verdict(c) is Verdict.FLAPPING or (scene.lost(c) and c.id in partly))
         and not {c.source.name, c.target.name, c.source.host, c.target.host} & doubtful
     ]
+    doubtful |= {c.where.split()[0] for c in busy(scene)}
+    flapping = [c for c in flapping if not {c.source.name, c.target.name} & doubtful]
     if not flapping:
         return
     suspects = [h for h in scene.topology.hosts if all(scene.touches(c, h.name) for c in flapping)]
@@ -187,6 +229,18 @@ def _thin(scene: Scene, hosts: list[str], share: float) -> set[Way]:
     return {way for way, sent in ways.items() if way in some or by_chance(share, sent)}
 
 
+def _between(scene: Scene, scenario: str, ends: set[str]) -> Iterator[Cell]:
+    """What is lost between two hosts, and on their VLANs, too, where nothing passes there either."""
+    alive = {c.scenario for c in scene.wire() if scene.passed(c) and _joins(c, ends)}
+    for cell in scene.bad():
+        if _joins(cell, ends) and (cell.scenario == scenario or cell.scenario not in alive):
+            yield cell
+
+
+def _joins(cell: Cell, ends: set[str]) -> bool:
+    return {cell.source.host, cell.target.host} == ends
+
+
 def cut(scene: Scene) -> Iterator[Cause]:
     """Two hosts on a plain segment between whose wires nothing passes at all."""
     seen = crossings(scene)
@@ -207,14 +261,12 @@ def cut(scene: Scene) -> Iterator[Cause]:
                 " and ".join(ends),
                 f"nothing passes between {' and '.join(ends)}: frames leave the one and never "
                 "arrive at the other, though both links have a carrier: they are not on one layer 2 "
-                "network (another switch, another port group, port isolation, an access point)",
+                "network (another switch, another port group, port isolation, an access point"
+                + ("" if any(c.kind != ARP for c in both) else ", or a filter that drops ARP")
+                + ")",
                 Confidence.LIKELY,
                 evidence(both),
-                ids(
-                    c
-                    for c in scene.bad()
-                    if c.scenario == scenario.name and {c.source.host, c.target.host} == set(ends)
-                ),
+                ids(_between(scene, scenario.name, set(ends))),
                 f"ssh {ends[0]} tcpdump -p -e -n -i {scene.topology.host(ends[0]).parent} arp",
                 "put the NICs of both hosts on the same network, and turn port isolation off",
             )
@@ -239,9 +291,9 @@ RULES = (
     ),
     Rule(
         "host-busy",
-        "A host was too busy to answer",
+        "A host, or one container, was too busy to answer",
         "Replies are lost between a container and itself, or its sibling, where no wire is.",
-        "Ask again when it has less to do.",
+        "Ask again when it has less to do; look for a limit inside the container.",
         ("Linux net/core/neighbour.c: a full table refuses the loopback's entries, too",),
         busy,
     ),

@@ -188,6 +188,64 @@ FACTS: dict[str, tuple[str, str, dict[str, Outcome], Mapping[str, Any]]] = {
          for to in ("c1", "c2", "c3", "c4")},
         {},
     ),
+    "link down": (
+        "container-link", f"c3 on {N}",
+        {"bridge:c3:c1:address": NotRun(
+            "bridge:c3:c1:address", "c3: no route to that network from there"),
+         "bridge:c3:c4:name": replace(healthy(NAME), address="", sent=0, received=0,
+            resolution=Resolution("c4", (), "NO-ANSWER", "127.0.0.11", 1000.0))},
+        {"inner": {("bridge", "c3"): Inner("bridge", None, ("02:00:00:00:00:03",), (), up=False)}},
+    ),
+    "link gone": (
+        "container-link", f"c3 on {N}",
+        {"bridge:c3:c1:address": NotRun(
+            "bridge:c3:c1:address", "c3: no route to that network from there")},
+        {"inner": {("bridge", "c3"): Inner("", None, (), (), up=False)}},
+    ),
+    "ARP off": (
+        "container-link", f"c3 on {N}",
+        {"bridge:c3:c4:address": replace(
+            healthy("bridge:c3:c4:address"), received=0, requests_seen=0, request_seen=Seen.NO)},
+        {"inner": {("bridge", "c3"): Inner(
+            "bridge", "192.168.2.1", ("02:00:00:00:00:03",), ("192.168.2.222/24",), arp=False)}},
+    ),
+    "another address": (
+        "container-address", f"c3 on {N}",
+        {"bridge:c3:c1:address": NotRun(
+            "bridge:c3:c1:address", "c3 would send to 192.168.2.220 from 192.168.2.240"),
+         "bridge:c1:c3:address": replace(
+            healthy("bridge:c1:c3:address"), received=0, requests_seen=0, request_seen=Seen.NO)},
+        {"inner": {("bridge", "c3"): Inner(
+            "bridge", None, ("02:00:00:00:00:03",), ("192.168.2.240/24",))}},
+    ),
+    "fixed neighbour": (
+        "neighbour-fixed", f"c1 on {M}",
+        {cell: replace(
+            healthy(cell), received=0, requests_seen=0, request_seen=Seen.NO, neighbour=entry)
+         for cell, entry in (
+            ("bridge:c1:c3:address", Neighbour(STRANGER, "PERMANENT")),
+            ("bridge:c3:c1:address", Neighbour(Net().mac("c1"), "REACHABLE")))},
+        {},
+    ),
+    "NAT": (
+        "rewritten-at-source", f"c1 on {M}",
+        {"bridge:c1:c3:address": replace(
+            healthy("bridge:c1:c3:address"), request_seen=Seen.NO, requests_seen=0,
+            neighbour=None, reply_macs=(Net().mac("c4"),))},
+        {},
+    ),
+    "restarted": (
+        "container-restarted", f"c3 on {N}",
+        {cell: NotRun(cell, "the container c3 was restarted while it was probed")
+         for cell in ("bridge:c3:c1:address", "bridge:c1:c3:address")},
+        {},
+    ),
+    "host lost": (
+        "host-lost", N,
+        {"bridge:c3:c1:address": NotRun("bridge:c3:c1:address", "the agent has ended"),
+         "bridge:c3:c4:address": NotRun("bridge:c3:c4:address", "the agent has ended")},
+        {"lost_hosts": {N: "the agent has ended"}},
+    ),
     "canary": (
         "canary-answered", "192.168.2.254 bridge", {},
         {"canaries": {("bridge", M): {"192.168.2.254": (STRANGER,)}}},
@@ -218,6 +276,35 @@ def test_what_a_fact_or_an_answer_tells(name: str) -> None:
     bad = {c.id for c in scene(Net(), outcomes, **facts).bad()}
     found = causes(outcomes, **facts)
     assert [(r, w, set(cells)) for r, w, cells in found] == [(rule, where, bad)]
+
+
+def lossy(*cells: str) -> dict[str, Outcome]:
+    """These cells with one of three replies."""
+    return {cell: replace(healthy(cell), received=1, requests_seen=1) for cell in cells}
+
+
+def test_one_lossy_container_is_no_busy_host() -> None:
+    """What all that is lost has in common tells them apart."""
+    alone = ("bridge:c1:c3:address", "bridge:c3:c1:address", "bridge:c4:c3:address")
+    assert causes(lossy(*alone)) == [("container-lossy", f"c3 on {N}", alone)]
+    both = ("bridge:c3:c3:address", "bridge:c4:c4:address")
+    assert causes(lossy(*both)) == [("host-busy", N, both)]
+
+
+def test_a_resolver_that_answers_others_is_not_called_dead() -> None:
+    """The engine's, as other containers of the host see it."""
+    _, _, outcomes, _ = FACTS["resolver"]
+    found = diagnose(scene(Net(), outcomes))[0]
+    assert "it answers other containers on dev-node-01" in found[0].line
+    everybody = {
+        cell.id: replace(
+            healthy(cell.id), address="", sent=0, received=0,
+            resolution=Resolution(cell.target.name, (), "NO-ANSWER", "127.0.0.11", 1000.0))
+        for cell in scene(Net()).cells
+        if cell.by == "name" and cell.source.host == N
+    }  # fmt: skip
+    found = diagnose(scene(Net(), {**everybody}))[0]
+    assert all("dead or cut off" in cause.line for cause in found)
 
 
 @pytest.mark.parametrize(

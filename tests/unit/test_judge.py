@@ -244,7 +244,10 @@ def test_an_outcome_is_never_taken_for_another_cell_s() -> None:
         (REMOTE, {"rivals": (MACS["c3"],)}, "PASS", ""),
         (GATEWAY, {"neighbour": None}, "INCONCLUSIVE", "inside the source's own namespace"),
         (OWN_HOST, {"neighbour": Neighbour("02:00:00:00:00:07", "STALE")}, "LEAK", "answered ARP"),
-        (OWN_HOST, {"neighbour": Neighbour("02:00:00:00:00:07", "PERMANENT")}, "BLOCKED", ""),
+        (OWN_HOST, {"neighbour": Neighbour("02:00:00:00:00:07", "PERMANENT")}, "INCONCLUSIVE",
+         "a fixed neighbour entry for 192.168.2.210 with MAC 02:00:00:00:00:07"),
+        (OWN_HOST, {"neighbour": Neighbour(MACS["dev-master-01"], "PERMANENT")}, "BLOCKED", ""),
+        (ABSENT, {"neighbour": Neighbour("02:00:00:00:00:07", "PERMANENT")}, "BLOCKED", ""),
         (ABSENT, {"neighbour": Neighbour("02:00:00:00:00:07", "STALE")}, "LEAK", "answered ARP"),
     ],
 )  # fmt: skip
