@@ -8,7 +8,7 @@ one of every scenario that it can be told from (``pytest -m bridge``, ``-m vlan`
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,10 +20,11 @@ from fixtures.lab import Lab
 from fixtures.lab.faults import CATALOGUE, When, broken
 from fixtures.lab.faults.effect import BRIDGE, VLAN, Effect, Named
 from fixtures.lab.faults.effects import EFFECTS, M, N
-from fixtures.prober import World
+from fixtures.prober import Prober, World
 from fixtures.prober_agent import AgentProber
 from matrix.probes import Expected, Verdict
 from matrix.record import CellRecord, Run
+from matrix.topology import Timing
 from tests.lab.test_lab_meddling import SITE, Meddler, run_scenario
 
 BOTH = (BRIDGE, VLAN)
@@ -43,7 +44,11 @@ class Broken:
 
 
 def run_broken(
-    lab: Lab, reports: Path, faults: Iterable[Broken], scenarios: tuple[str, ...] = BOTH
+    lab: Lab,
+    reports: Path,
+    faults: Iterable[Broken],
+    scenarios: tuple[str, ...] = BOTH,
+    asks: Callable[[Timing], Prober] = AgentProber,
 ) -> Run:
     """Run these scenarios' cells on the lab with these faults."""
     with ExitStack() as stack:
@@ -53,7 +58,7 @@ def run_broken(
             for one in made:
                 one.built()
 
-        prober = Meddler(AgentProber(SITE.timing), break_containers)
+        prober = Meddler(asks(SITE.timing), break_containers)
         return run_scenario(lab, reports, scenarios, prober)
 
 
