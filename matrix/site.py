@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt, ValidationError
 
+from matrix.allot import allotted
 from matrix.errors import ConfigError
 from matrix.override_checks import override_checks
 from matrix.plan import plan
@@ -45,6 +46,12 @@ class _Host(_Table):
     address: IPv4Interface
 
 
+class _Allot(_Table):
+    range: IPv4Network
+    containers: StrictInt = Field(ge=1, le=1000)
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,50}$")] | None = None
+
+
 class _Scenario(_Table):
     name: Name
     network: DockerName
@@ -55,6 +62,7 @@ class _Scenario(_Table):
     gateway_present: StrictBool = True
     host_addresses: dict[Name, IPv4Address] = Field(default_factory=dict)
     containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
+    allot: dict[Name, _Allot] = Field(default_factory=dict)
 
 
 class _Timing(_Table):
@@ -93,6 +101,9 @@ _WRITE = {
     "host_addresses": 'an address for each host, such as dev-master-01 = "192.168.200.10"',
     "containers": "a table for each host: [scenario.containers.dev-master-01] and below it "
     'c1 = "192.168.2.220"',
+    "allot": "a table for each host: [scenario.allot.dev-master-01] with range and containers",
+    "range": 'a network inside the subnet, such as range = "192.168.2.32/27"',
+    "prefix": 'the beginning of the names, such as prefix = "web"',
     "address_of_container": 'name = "address", such as c1 = "192.168.2.220"',
     "image": 'an image, such as image = "busybox:latest"',
     "echoes": "a whole number from 1 to 100, such as echoes = 3",
@@ -125,7 +136,7 @@ def read_site(text: str, *, name: str) -> Topology:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not TOML: {error}; see https://toml.io/en/v1.0.0") from error
-    faults: list[tuple[Loc, str]] = []
+    found, faults = allotted(found)
     site: _Site | None = None
     try:
         site = _Site.model_validate(found)
@@ -197,7 +208,9 @@ def _in_words(fault: dict[str, Any]) -> tuple[Loc, str]:
     """One fault of pydantic's in our words: what is wrong, and what to write."""
     loc: Loc = tuple(part for part in fault["loc"] if part != "[key]")
     key = next((str(part) for part in reversed(loc) if str(part) in _WRITE), "")
-    if "containers" in loc and len(loc) > loc.index("containers") + 2:
+    if "allot" in loc:
+        key = str(loc[-1]) if loc[-1] in ("range", "prefix") else "allot"
+    elif "containers" in loc and len(loc) > loc.index("containers") + 2:
         key = "address_of_container"
     elif "containers" in loc or "host_addresses" in loc:
         key = "containers" if "containers" in loc else "host_addresses"

@@ -35,7 +35,7 @@ def _names(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> Iter
     for number, host in enumerate(hosts):
         yield from _claim(taken, host.get("name"), ("host", number, "name"), "a host")
     for number, scenario in enumerate(scenarios):
-        for host_name, containers in _dict(scenario, "containers").items():
+        for host_name, containers in table_of(scenario, "containers").items():
             for name in containers if isinstance(containers, dict) else ():
                 where: Loc = ("scenario", number, "containers", host_name, name)
                 yield from _claim(taken, name, where, "a container")
@@ -58,7 +58,7 @@ def _claim(taken: dict[str, str], name: object, loc: Loc, what: str) -> Iterator
 def _host_addresses(hosts: list[dict[str, Any]]) -> Iterator[Fault]:
     seen: dict[IPv4Address, str] = {}
     for number, host in enumerate(hosts):
-        address = _read(IPv4Interface, host.get("address"))
+        address = read(IPv4Interface, host.get("address"))
         if address is None:
             continue
         if address.ip in seen:
@@ -95,7 +95,7 @@ def _subnets(scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
     """Docker's IPAM refuses it ("Pool overlaps"), and a route could not tell them apart."""
     seen: list[tuple[IPv4Network, str]] = []
     for number, scenario in enumerate(scenarios):
-        subnet = _read(IPv4Network, scenario.get("subnet"))
+        subnet = read(IPv4Network, scenario.get("subnet"))
         if subnet is None:
             continue
         for other, name in seen:
@@ -108,30 +108,30 @@ def _subnets(scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
 
 
 def _scenario(loc: Loc, scenario: dict[str, Any], hosts: list[dict[str, Any]]) -> Iterator[Fault]:
-    subnet = _read(IPv4Network, scenario.get("subnet"))
-    gateway = _read(IPv4Address, scenario.get("gateway"))
+    subnet = read(IPv4Network, scenario.get("subnet"))
+    gateway = read(IPv4Address, scenario.get("gateway"))
     known = [str(host.get("name")) for host in hosts]
     owners: dict[IPv4Address, str] = {}
     if gateway is not None:
         yield from _place(owners, gateway, "the gateway", subnet, (*loc, "gateway"))
-    given = _dict(scenario, "host_addresses")
+    given = table_of(scenario, "host_addresses")
     for name, value in given.items():
         where = (*loc, "host_addresses", name)
         yield from _known(name, known, where)
-        if (address := _read(IPv4Address, value)) is not None:
+        if (address := read(IPv4Address, value)) is not None:
             yield from _place(owners, address, f"host {name!r}", subnet, where)
     if scenario.get("vlan") is None:
         for number, host in enumerate(hosts):
-            own = _read(IPv4Interface, host.get("address"))
+            own = read(IPv4Interface, host.get("address"))
             if own is not None and host.get("name") not in given:
                 where = ("host", number, "address")
                 yield from _place(owners, own.ip, f"host {host.get('name')!r}", subnet, where)
-    for host_name, containers in _dict(scenario, "containers").items():
+    for host_name, containers in table_of(scenario, "containers").items():
         yield from _known(host_name, known, (*loc, "containers", host_name))
         if not isinstance(containers, dict):
             continue
         for name, value in containers.items():
-            if (address := _read(IPv4Address, value)) is not None:
+            if (address := read(IPv4Address, value)) is not None:
                 where = (*loc, "containers", host_name, name)
                 yield from _place(owners, address, f"container {name!r}", subnet, where)
 
@@ -162,7 +162,8 @@ def _place(
     owners.setdefault(address, who)
 
 
-def _read(kind: Callable[[str], T], value: object) -> T | None:
+def read(kind: Callable[[str], T], value: object) -> T | None:
+    """The value as ``kind`` reads it; None where it is no such thing."""
     if not isinstance(value, str):
         return None
     try:
@@ -177,6 +178,7 @@ def tables(site: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return [t if isinstance(t, dict) else {} for t in found] if isinstance(found, list) else []
 
 
-def _dict(table: dict[str, Any], key: str) -> dict[str, Any]:
+def table_of(table: dict[str, Any], key: str) -> dict[str, Any]:
+    """The table under a key; an empty one where there is none."""
     found = table.get(key)
     return found if isinstance(found, dict) else {}
