@@ -1,7 +1,8 @@
 """``python -m reports render RUN`` and ``show RUN``: a run's report again, on any later day.
 
 ``remedies`` prints how to open what is blocked by design: the text of ``docs/remedies.md``;
-``causes`` what a run can name as a cause: that of ``docs/causes.md``.
+``causes`` what a run can name as a cause: that of ``docs/causes.md``. The commands of several runs,
+of other formats and of evidence are in ``reports.commands``.
 """
 
 from __future__ import annotations
@@ -17,15 +18,21 @@ from matrix.errors import ConfigError
 from matrix.grid import plain
 from matrix.record import load
 from reports import causes, remedies
+from reports.commands import Act, diff
 from reports.files import write_reports
 from reports.grid import matrix_lines, scenarios_of, summary_lines
 
 _PAGES = {"remedies": remedies.markdown, "causes": causes.markdown}
 """The pages of docs/ that are made here."""
 
+_COMMANDS = (diff,)
+
 
 def main(argv: list[str]) -> int:
-    """Do what the arguments ask. Returns the exit code: 0, or 2 with one line on stderr."""
+    """Do what the arguments ask. Returns the exit code.
+
+    0; 1 where a command found something wrong; 2 with one line on stderr where it could not look.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m reports", description="Reports of a run, made from its run.json alone."
     )
@@ -38,6 +45,8 @@ def main(argv: list[str]) -> int:
     show.add_argument("-v", "--verbose", action="store_true", help="list the cells of each cause")
     commands.add_parser("remedies", help="print how to open what is blocked by design")
     commands.add_parser("causes", help="print what a run can name as the cause of a failure")
+    for command in _COMMANDS:
+        command.declare(commands)
     asked = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -45,6 +54,8 @@ def main(argv: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     if asked.command in _PAGES:
         return _print(_PAGES[asked.command]().splitlines())
+    if act := getattr(asked, "act", None):
+        return _acted(act, asked)
     path = asked.run / "run.json" if asked.run.is_dir() else asked.run
     try:
         data = path.read_bytes()
@@ -75,6 +86,17 @@ def _print(lines: list[str]) -> int:
         _let_go_of_stdout()  # what is buffered would fail again at exit
         return _refused(f"standard output: {error.strerror or error}")
     return 0
+
+
+def _acted(act: Act, asked: argparse.Namespace) -> int:
+    try:
+        answer = act(asked)
+    except ConfigError as error:
+        return _refused(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _refused(f"{where}{error.strerror or error}")
+    return _print(list(answer.lines)) or answer.code
 
 
 def _refused(words: str) -> int:

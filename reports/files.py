@@ -29,13 +29,14 @@ def write_reports(data: bytes, path: Path, *, out: Path | None = None) -> Path:
     """
     run = load(data, name=str(path))
     report = out or path.with_name("report.html")
-    _write(report, html(run))
+    write_whole(report, html(run))
     if out is None:
-        _write(path.with_name("junit.xml"), junit(run))
+        write_whole(path.with_name("junit.xml"), junit(run))
     return report
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; a pipe or a device gets the bytes. OSError."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():

@@ -1,0 +1,48 @@
+"""Pages of several runs: one file, no network, no JavaScript, and nothing of a run is obeyed.
+
+Rule: every value that comes from a record is made visible and escaped on its way into a template.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from matrix.grid import plain
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **values: Any) -> bytes:
+    """The page, UTF-8. The template also gets ``css``, the style of all these pages."""
+    text = _environment().get_template(template).render(css=_css(), **values)
+    return text.encode()
+
+
+@cache
+def _css() -> Markup:
+    return Markup((_TEMPLATES / "page.css").read_text())  # noqa: S704  our own file
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_visible,
+    )
+
+
+def _visible(value: object) -> object:
+    """What Jinja calls on every value before it is escaped and written."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return plain(value, keep="\n")
+    return value
