@@ -14,18 +14,18 @@ import os
 import sys
 from pathlib import Path
 
-from matrix.errors import ConfigError
+from matrix.errors import ConfigError, WorldError
 from matrix.grid import plain
 from matrix.record import load
 from reports import causes, remedies
-from reports.commands import Act, diff
+from reports.commands import Act, diff, seal, verify
 from reports.files import write_reports
 from reports.grid import matrix_lines, scenarios_of, summary_lines
 
 _PAGES = {"remedies": remedies.markdown, "causes": causes.markdown}
 """The pages of docs/ that are made here."""
 
-_COMMANDS = (diff,)
+_COMMANDS = (diff, seal, verify)
 
 
 def main(argv: list[str]) -> int:
@@ -91,7 +91,7 @@ def _print(lines: list[str]) -> int:
 def _acted(act: Act, asked: argparse.Namespace) -> int:
     try:
         answer = act(asked)
-    except ConfigError as error:
+    except (ConfigError, WorldError) as error:
         return _refused(str(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

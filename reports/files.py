@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from matrix.record import load
@@ -35,18 +36,28 @@ def write_reports(data: bytes, path: Path, *, out: Path | None = None) -> Path:
     return report
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; a pipe or a device gets the bytes. OSError."""
+def write_whole(path: Path, data: bytes | Callable[[], Iterable[bytes]]) -> None:
+    """Write a file whole or not at all; a pipe or a device gets the bytes as they come.
+
+    Args:
+        path: where to.
+        data: the bytes, or what makes them in pieces.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    pieces = (data,) if isinstance(data, bytes) else data()
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
-        path.write_bytes(data)  # a pipe or a device: there is nothing to put in its place
+        with path.open("wb") as file:  # there is nothing to put in its place
+            file.writelines(pieces)
         return
     path = path.resolve()
     beside = path.with_name(f".{path.name}.part")
     try:
         with beside.open("wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

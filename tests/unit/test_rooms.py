@@ -93,6 +93,19 @@ def test_the_agent_needs_nothing_installed() -> None:
     assert not outside
 
 
+def test_one_file_of_the_reports_starts_a_program() -> None:
+    """A report is a function of run.json: what renders one neither starts programs nor asks them.
+
+    Signing is no rendering, and touches no host: it has a file of its own, which only the commands
+    that sign and verify import.
+    """
+    by_path = {str(path.relative_to(ROOT)): _imports(path) for path in _sources("reports")}
+    starts = {path for path, names in by_path.items() if names & {"subprocess", "multiprocessing"}}
+    assert starts == {"reports/ssh_keygen.py"}
+    asks = {path for path, names in by_path.items() if "reports.ssh_keygen" in names}
+    assert asks == {"reports/commands/seal.py", "reports/commands/verify.py"}
+
+
 def test_no_drawers() -> None:
     """No file or folder is named for leftovers."""
     drawers = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
