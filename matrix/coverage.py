@@ -111,10 +111,12 @@ def coverage_line(
         controls: how many ran beside them, as their controls only.
         asked: the verb for what was left out.
     """
-    if found is None or found.mode == Mode.FULL:
+    if found is None or (found.mode == Mode.FULL and not found.shard):
         return ""
     whole = found.cells_chosen == found.cells_in_plan
-    line = f"coverage: {found.mode} (day {found.day}): "
+    part = f", part {found.shard}" if found.shard else ""
+    day = f" (day {found.day})" if found.day else ""
+    line = f"coverage: {found.mode}{part}{day}: "
     line += "all " if whole else f"{found.cells_chosen:,} of "
     line += f"{found.cells_in_plan:,} cells"
     if selected != found.cells_chosen:

@@ -94,6 +94,7 @@ class ObservedRecord:
     reply_macs: tuple[str, ...] = ()
     replies_left: int | None = None
     by_frames: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,10 @@ class ScenarioRecord:
 
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
-    """The site file: its name, its bytes' SHA-256, and what it declares."""
+    """The site file: its name, its bytes' SHA-256, and what it declares.
+
+    ``text`` is the file itself, "" in the record of a version that did not keep it.
+    """
 
     path: str
     sha256: str
@@ -177,6 +181,7 @@ class SiteRecord:
     reply_deadline_s: float
     name_deadline_s: float
     scenarios: tuple[ScenarioRecord, ...]
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +212,15 @@ class CoverageRecord:
     """How much of the plan was to be asked: ``full``, ``pairs`` or ``sample=K``.
 
     ``day`` is the UTC date that the choice was made for (ISO 8601), "" where all was chosen.
-    ``cells_chosen`` are those before ``-k`` and ``-m``; controls come on top.
+    ``cells_chosen`` are those before ``-k`` and ``-m``; controls come on top. ``shard`` is the part
+    of the site that they are in, such as ``2/3``, "" where all of it was to be asked by one run.
     """
 
     mode: str
     day: str
     cells_chosen: int
     cells_in_plan: int
+    shard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +229,8 @@ class Run:
 
     ``cells_in_plan`` is the size of the whole matrix; ``cells`` holds those that were selected
     and their controls. ``prober`` describes how it was asked (name, waves, what was sent).
-    ``coverage`` is None in the record of a version that always asked everything.
+    ``coverage`` is None in the record of a version that always asked everything. ``evidence`` is
+    what was seen around the cells (``matrix.scene_record``), None where it was not kept.
     """
 
     schema: str
@@ -241,6 +249,7 @@ class Run:
     timeline: tuple[Step, ...] = field(default=())
     coverage: CoverageRecord | None = None
     causes: tuple[CauseRecord, ...] = ()
+    evidence: dict[str, Any] | None = None
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)

@@ -27,7 +27,7 @@ from matrix.topology import Scenario, Topology
 from matrix.way import Trace
 
 
-def site_record(topology: Topology, *, path: str, sha256: str) -> SiteRecord:
+def site_record(topology: Topology, *, path: str, sha256: str, text: str = "") -> SiteRecord:
     """The site as it stands in the record."""
     return SiteRecord(
         path=path,
@@ -37,6 +37,7 @@ def site_record(topology: Topology, *, path: str, sha256: str) -> SiteRecord:
         reply_deadline_s=topology.timing.reply_deadline_s,
         name_deadline_s=topology.timing.name_deadline_s,
         scenarios=tuple(_scenario(topology, scenario) for scenario in topology.scenarios),
+        text=text,
     )
 
 
@@ -172,4 +173,5 @@ def _observed(seen: Observation) -> ObservedRecord:
         reply_macs=seen.reply_macs,
         replies_left=seen.replies_left,
         by_frames=seen.by_frames,
+        address=seen.address,
     )

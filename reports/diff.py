@@ -29,8 +29,16 @@ _LOUD = {Kind.NEW_RED: "1;31", Kind.VERDICT: "1;33", Kind.FIXED: "1;32"}
 def diff_lines(found: Difference, also: Iterable[Kind] = (), *, colour: bool = False) -> list[str]:
     """The difference as lines; ``also`` are the kinds that count as worse besides."""
     lines = [*_run("from", found.before), *_run("to", found.after)]
+    lines += change_lines(found, colour=colour)
+    worse = found.worse(also)
+    lines.append(verdict_of(found, worse))
+    return lines
+
+
+def change_lines(found: Difference, *, colour: bool = False) -> list[str]:
+    """All that changed, as lines; none where nothing did."""
     loud = paint("new cause", "1;31", colour=colour)
-    lines += [f"{loud}: {_cause(cause)}" for cause in found.new_causes]
+    lines = [f"{loud}: {_cause(cause)}" for cause in found.new_causes]
     lines += [f"new trouble: {_short(text)}" for text in found.new_trouble]
     for kind in Kind:
         if kind is not Kind.FIXED:
@@ -42,8 +50,6 @@ def diff_lines(found: Difference, also: Iterable[Kind] = (), *, colour: bool = F
     lines += [f"trouble gone: {_short(text)}" for text in found.gone_trouble]
     lines += [f"cause gone: {_cause(cause)}" for cause in found.gone_causes]
     lines += _changes(Kind.FIXED, found.of(Kind.FIXED), colour=colour)
-    worse = found.worse(also)
-    lines.append(verdict_of(found, worse))
     return lines
 
 

@@ -1,0 +1,106 @@
+"""An old run by today's rules: the same evidence, judged and diagnosed anew. Pure.
+
+Rule 1: nothing is asked again and nothing is guessed. A record that did not keep all its evidence (an
+earlier version's, or one merged of parts) is refused: a verdict from half of it could be untrue.
+Rule 2: the day is that of the run, as overrides were in force then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from matrix.cause import Scene
+from matrix.diagnose import diagnose
+from matrix.errors import ConfigError
+from matrix.judge import judge
+from matrix.plan import plan
+from matrix.probes import Cell, Neighbour, NotRun, Observation, Outcome, Resolution, Seen
+from matrix.record import ObservedRecord, Run
+from matrix.record_of import cause_record, cell_records
+from matrix.scene_record import not_run, scene_values
+from matrix.site import read_site
+
+
+def rejudge(run: Run, *, name: str = "run.json") -> Run:
+    """The run with today's expectations, verdicts and causes. ``name`` is for messages.
+
+    Raises:
+        ConfigError: the record does not have what it takes, or today's plan of its site lacks cells.
+    """
+    if run.evidence is None or not run.site.text:
+        raise ConfigError(
+            f"{name}: this record did not keep all of its evidence (an earlier version wrote it, it "
+            "was merged of parts, or it ended before anything was asked), so it cannot be judged again"
+        )
+    topology = read_site(run.site.text, name=f"{name}: site file {run.site.path}")
+    planned = {cell.id: cell for cell in plan(topology, day_of(run, name))}
+    lost = [cell.id for cell in run.cells if cell.id not in planned]
+    if lost:
+        raise ConfigError(
+            f"{name}: today's plan of its site lacks {len(lost)} of its cells, such as {lost[0]}; "
+            "judge it with the version of the harness that wrote it"
+        )
+    cells = tuple(planned[cell.id] for cell in run.cells)
+    kept = not_run(run.evidence, name=name)
+    outcomes: dict[str, Outcome] = {}
+    for record, cell in zip(run.cells, cells, strict=True):
+        if record.observed is not None:
+            outcomes[cell.id] = observation(cell, record.observed)
+        elif record.not_run:
+            outcomes[cell.id] = kept.get(cell.id, NotRun(cell.id, record.not_run))
+    values = scene_values(run.evidence, name=name)
+    judgements = judge(cells, outcomes, values.get("identities", ()), values.get("claims", {}))
+    traces = {cell.id: cell.trace for cell in run.cells if cell.trace is not None}
+    scene = Scene(topology, cells, outcomes, judgements, traces, **values)
+    causes, judgements = diagnose(scene)
+    selected = frozenset(cell.id for cell in run.cells if cell.selected)
+    return replace(
+        run,
+        cells=cell_records(cells, selected, outcomes, judgements, traces),
+        causes=tuple(cause_record(cause) for cause in causes),
+    )
+
+
+def day_of(run: Run, name: str) -> date:
+    """The day on which the run started (UTC). Raises ConfigError where it does not say."""
+    try:
+        return date.fromisoformat(run.started_at[:10])
+    except ValueError as error:
+        raise ConfigError(
+            f"{name}: started_at: {run.started_at!r} is no time; the file was changed by hand or "
+            "damaged"
+        ) from error
+
+
+def observation(cell: Cell, seen: ObservedRecord) -> Observation:
+    """What came back for a cell, out of its record: the reverse of what ``matrix.record_of`` does."""
+    entry = None
+    if seen.neighbour_mac or seen.neighbour_state:
+        entry = Neighbour(seen.neighbour_mac, seen.neighbour_state)
+    found = None
+    if seen.resolved is not None:
+        found = Resolution(
+            cell.target.name, seen.resolved, seen.resolver_code, seen.resolver, seen.resolver_ms or 0.0
+        )  # fmt: skip
+    return Observation(
+        cell=cell.id,
+        address=seen.address,
+        sent=seen.sent,
+        received=seen.received,
+        rtts_ms=seen.rtts_ms,
+        ttls=seen.ttls,
+        repliers=seen.repliers,
+        duplicates=seen.duplicates,
+        request_seen=Seen(seen.request_seen),
+        requests_seen=seen.requests_seen,
+        neighbour=entry,
+        resolution=found,
+        error=seen.error,
+        raw=seen.raw,
+        command=seen.command,
+        rivals=seen.rivals,
+        reply_macs=seen.reply_macs,
+        replies_left=seen.replies_left,
+        by_frames=seen.by_frames,
+    )
