@@ -28,15 +28,12 @@ _PAGES = {"remedies": remedies.markdown, "causes": causes.markdown}
 _COMMANDS = (diff, history, formats, merge, seal, verify, rejudge)
 
 
-def main(argv: list[str]) -> int:
-    """Do what the arguments ask. Returns the exit code.
-
-    0; 1 where a command found something wrong; 2 with one line on stderr where it could not look.
-    """
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """All commands with their arguments."""
+    made = argparse.ArgumentParser(
         prog="python -m reports", description="Reports of a run, made from its run.json alone."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     render = commands.add_parser("render", help="write report.html and junit.xml beside run.json")
     render.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its run.json")
     render.add_argument("--out", metavar="FILE", type=Path, help="write the HTML there instead")
@@ -47,7 +44,15 @@ def main(argv: list[str]) -> int:
     commands.add_parser("causes", help="print what a run can name as the cause of a failure")
     for command in _COMMANDS:
         command.declare(commands)
-    asked = parser.parse_args(argv)
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Do what the arguments ask. Returns the exit code.
+
+    0; 1 where a command found something wrong; 2 with one line on stderr where it could not look.
+    """
+    asked = parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that is not UTF-8 shows what it cannot print as an escape.

@@ -25,7 +25,7 @@ from matrix.shard import Shard, read_shard, share
 from matrix.site import read_site
 
 MOST_NAMED = 10
-"""Cells that a message names."""
+"""Cells that a message names, and that a note is made for."""
 
 _PHASES = ("planned", "observed", "judged")
 
@@ -158,6 +158,11 @@ def _cells(parts: Sequence[Part]) -> tuple[tuple[CellRecord, ...], list[str]]:
         for cell, by_part in seen.items()
         if len(set(by_part.values())) > 1
     ]
+    if len(notes) > MOST_NAMED:
+        more = (
+            f"{len(notes) - MOST_NAMED} cells more were not the same in all parts that asked them"
+        )
+        notes = [*notes[:MOST_NAMED], more]
     place = {cell.id: n for n, cell in enumerate(_plan(parts[0]))}
     return tuple(sorted(found.values(), key=lambda cell: place[cell.id])), notes
 

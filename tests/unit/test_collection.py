@@ -42,6 +42,7 @@ def items(text: str) -> list[str]:
         ("--coverage=sample=0", "such as sample=3"),
         ("--coverage=half", "such as sample=3"),
         ("--group-above=-1", "0 to group always"),
+        ("--shard=1/4", "3 pairs of hosts only"),
     ],
 )
 def test_a_bad_value_is_one_clear_error(option: str, said: str) -> None:

@@ -224,6 +224,11 @@ def test_seal_and_verify(
     assert "follows run 20260102T030405Z-beef" in said
     assert main(["verify", str(first), *allowed[:1], str(key.with_name("other.allowed"))]) == 1
     assert "does not allow" in capsys.readouterr().out
+    for window, code in (("20260101", 0), ("20260104", 1)):
+        line = f'auditor@example valid-after="{window}" {key.with_suffix(".pub").read_text()}'
+        (tmp_path / "window").write_text(line)
+        assert main(["verify", str(first), *allowed[:1], str(tmp_path / "window")]) == code, window
+    capsys.readouterr()
     unsigned = tmp_path / "unsigned.tar"
     assert main(["seal", runs[0], "--out", str(unsigned)]) == 0
     assert main(["verify", str(unsigned)]) == 0
