@@ -10,6 +10,9 @@ from reports.headline import headline
 from reports.marks import NOT_JUDGED, VERDICT_MARKS
 from reports.page import render
 
+MOST_ROWS = 2_000
+"""Cells of one kind that a page names; a page of a hundred thousand opens nowhere."""
+
 
 def diff_html(found: Difference, also: Iterable[Kind] = ()) -> bytes:
     """The page; ``also`` are the kinds that count as worse besides."""
@@ -25,6 +28,7 @@ def diff_html(found: Difference, also: Iterable[Kind] = ()) -> bytes:
         groups=[(kind.capitalize(), some) for kind in Kind if (some := found.of(kind))],
         pace=pace_words(found),
         symbol=_symbol,
+        most=MOST_ROWS,
     )
 
 

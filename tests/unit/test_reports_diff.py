@@ -16,7 +16,7 @@ from matrix.record import CauseRecord, CellRecord, Run, dump
 from reports.__main__ import main
 from reports.compare import Difference, Kind, compare
 from reports.diff import diff_json, diff_lines
-from reports.diff_html import diff_html
+from reports.diff_html import MOST_ROWS, diff_html
 from reports.noise import ENOUGH, pace
 from tests.unit.sample_run import HOSTILE, SCRIPT, WAY, every_verdict, healthy, spoiled
 
@@ -214,6 +214,19 @@ def test_nothing_of_a_run_is_obeyed() -> None:
     assert json.loads(diff_json(found))["new_trouble"] == [HOSTILE]
     assert diff_json(found).isascii()
     assert diff_json(found) == diff_json(compare(healthy(), run))
+
+
+def test_a_page_of_very_many_cells_counts_the_rest() -> None:
+    """It has to open; JSON has all of them."""
+    run = healthy()
+    cells = tuple(replace(run.cells[0], id=f"c{n}") for n in range(MOST_ROWS + 7))
+    before = replace(run, cells=cells)
+    after = replace(run, cells=tuple(replace(cell, verdict="FAIL") for cell in cells))
+    found = compare(before, after)
+    page = diff_html(found).decode()
+    assert page.count("<code>c") == MOST_ROWS
+    assert "and 7 more" in page
+    assert len(json.loads(diff_json(found))["cells"]) == MOST_ROWS + 7
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
