@@ -61,7 +61,7 @@ def test_a_run_does_not_differ_from_itself() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(IDS), st.tuples(VERDICTS, VERDICTS), max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_change_of_verdict_is_told_once_and_no_other(
     verdicts: dict[str, tuple[str, str]],
 ) -> None:
@@ -183,7 +183,7 @@ def test_round_trips_beyond_noise() -> None:
 
 
 @given(st.lists(st.lists(st.floats(0.9, 1.1), min_size=3, max_size=3), min_size=60, max_size=60))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_chance_does_not_stand_out(noise: list[list[float]]) -> None:
     """Ten per cent up and down moves no cell over the line, at any length of the way."""
     cells = [c for c in healthy().cells if c.observed and c.observed.rtts_ms][: len(noise)]

@@ -71,7 +71,7 @@ def test_csv_has_every_cell() -> None:
 
 
 @given(TEXT)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_csv_holds_no_formula(text: str) -> None:
     """Whatever a container is called: the table keeps its shape, and no field begins a formula."""
     found = rows(hostile(text))
@@ -116,7 +116,7 @@ def test_metrics_count_what_is_there() -> None:
 
 
 @given(TEXT)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_metrics_are_valid_whatever_the_names_are(text: str) -> None:
     """Label values are escaped, and no line is added."""
     found = metrics(hostile(text), cells=True)
@@ -149,7 +149,7 @@ def rendered(text: str) -> Page:
 
 
 @given(TEXT)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_words_show_exactly_themselves(text: str) -> None:
     """No markup, no link, nobody mentioned; in a list, a table and a paragraph."""
     shown = plain(text.strip(), 300)
@@ -162,7 +162,7 @@ def test_words_show_exactly_themselves(text: str) -> None:
 
 
 @given(TEXT)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_markdown_of_a_hostile_run(text: str) -> None:
     """The whole page has no tag that is not ours."""
     page = rendered(markdown(hostile(text), compare(healthy(), hostile(text))).decode())

@@ -57,7 +57,7 @@ def test_flaky_is_what_comes_back() -> None:
 
 
 @given(st.lists(VERDICT, min_size=1, max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_sparkline_shows_each_night_once(verdicts: list[str | None]) -> None:
     """Strokes of one cell neither overlap nor leave a night out, and are valid SVG."""
     story = CellStory("c", tuple(verdicts))

@@ -81,7 +81,7 @@ def test_what_is_written_is_read_by_us_and_by_any_tar(folder: str, files: dict[s
 
 
 @given(st.integers(0, 10**6), st.integers(1, 255))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_changed_byte_is_found(place: int, change: int) -> None:
     """Also in headers, in padding, and in the end; without any signature."""
     data = bytearray(sealed())
@@ -91,7 +91,7 @@ def test_any_changed_byte_is_found(place: int, change: int) -> None:
 
 
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_what_is_cut_off_or_added_is_found(place: int, more: bytes) -> None:
     """At any place of the archive."""
     data = sealed()
