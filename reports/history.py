@@ -157,6 +157,13 @@ def age(one: Night) -> tuple[float, str]:
     return (one.at if one.at is not None else 0.0, one.id)
 
 
+def last_good(nights: Iterable[Night]) -> Night | None:
+    """The newest good one of those that asked most: a good run of one cell stands for nothing."""
+    good = [one for one in nights if one.good]
+    most = max((one.asked for one in good), default=0)
+    return max((one for one in good if one.asked == most), key=age, default=None)
+
+
 def _cells(nights: Sequence[Night]) -> list[CellStory]:
     order = dict.fromkeys(cell for one in reversed(nights) for cell in one.verdicts)
     return [CellStory(cell, tuple(one.verdicts.get(cell) for one in nights)) for cell in order]

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from matrix.errors import ConfigError
-from reports.history import Night, age
+from reports.history import Night, age, last_good
 
 _DAY_S = 86_400
 
@@ -57,20 +57,15 @@ def fates(
         }
     if keep is None and days is None:
         stay = {id(one) for one in found}
-    most: dict[str, int] = {}
-    for one in found:
-        if one.good:
-            most[one.site] = max(most.get(one.site, 0), one.asked)
-    whole = [one for one in found if one.good and one.asked == most[one.site]]
-    good = {one.site for one in whole if id(one) in stay}
-    last_good = {one.site: one for one in whole}
+    sites = dict.fromkeys(one.site for one in found)
+    last = {site: last_good(one for one in found if one.site == site) for site in sites}
     told = []
     for one in found:
         why = (
             "it was sealed" if one.id in sealed
             else "it does not say when it began" if one.at is None
-            else f"no later good run of site {one.site} stays"
-            if one.site not in good and last_good.get(one.site) is one
+            else f"it is the only good run left of site {one.site}"
+            if last[one.site] is one
             else ""
         )  # fmt: skip
         goes = id(one) not in stay and not why

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matrix.errors import ConfigError
 from matrix.grid import plain
-from matrix.record import load
 from reports.commands import Answer
+from reports.commands.nights import Nights, read_nights
 from reports.commands.seal import SEALED_MARK
 from reports.files import write_whole
-from reports.history import Night, SiteStory, night, stories
+from reports.history import Night, SiteStory, stories
 from reports.history_html import history_html
 from reports.retention import fates
 
 _OURS = ("run.json", "report.html", "junit.xml", SEALED_MARK)
 _PACKETS = "packets*.pcapng"
 MOST_FLAKY = 10
-
-
-@dataclass(slots=True)
-class _Archive:
-    """The runs of a folder: nights, the folder of each, and what could not be read."""
-
-    folders: dict[str, Path] = field(default_factory=dict)
-    nights: list[Night] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
 
 
 def declare(commands: Any) -> None:
@@ -57,7 +46,7 @@ def declare(commands: Any) -> None:
 
 def act(asked: argparse.Namespace) -> Answer:
     """Read all runs, let go of those whose time is over, write the page of the rest."""
-    archive = _read(asked.runs)
+    archive = read_nights(asked.runs)
     lines = list(archive.skipped)
     sealed = frozenset(
         name
@@ -85,32 +74,7 @@ def act(asked: argparse.Namespace) -> Answer:
     return Answer(tuple(map(plain, lines)))
 
 
-def _read(folder: Path) -> _Archive:
-    found = _Archive()
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise ConfigError(
-            f"{folder}: {error.strerror or error}; RUNS is the folder that --report-dir named"
-        ) from error
-    for entry in entries:
-        path = entry / "run.json"
-        if entry.is_symlink() or not path.is_file():
-            continue
-        try:
-            run = load(path.read_bytes(), name=str(path))
-        except (ConfigError, OSError) as error:
-            found.skipped.append(f"skipped: {error}")
-            continue
-        if run.id != entry.name:
-            found.skipped.append(f"skipped: {path} is run {run.id!r}, in another run's folder")
-            continue
-        found.folders[run.id] = entry
-        found.nights.append(night(run))
-    return found
-
-
-def _must_stay(archive: _Archive, one: Night, runs: Path) -> str:
+def _must_stay(archive: Nights, one: Night, runs: Path) -> str:
     """Why a run's folder cannot be deleted, "" where it can: we delete what we wrote, only."""
     folder = archive.folders[one.id]
     if (runs / "latest").resolve() == folder.resolve():

@@ -134,10 +134,30 @@ def test_what_stays() -> None:
     assert gone(keep=9) == []
     assert gone(keep=1, sealed=five[2].id) == [2, 4]
     told = fates(five, keep=1, days=None, sealed=frozenset())
-    assert "no later good run" in told[0].why
+    assert "the only good run left" in told[0].why
     small = replace(run_of(6), cells=run_of(6).cells[:1])
     told = fates([*five, night(small)], keep=1, days=None, sealed=frozenset())
     assert not told[0].goes, "a good run of one cell does not stand for a whole one"
+
+
+def test_the_last_good_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the same site, whole, before the run in question; none is one line and exit code 2."""
+    one = run_of(3)
+    runs = [
+        run_of(1), run_of(2), replace(one, cells=one.cells[:1]), run_of(4, site="other.toml"),
+        run_of(5, verdict="FAIL"),
+    ]  # fmt: skip
+    for run in runs:
+        (tmp_path / run.id).mkdir()
+        (tmp_path / run.id / "run.json").write_bytes(dump(run))
+    (tmp_path / "latest").symlink_to(runs[-1].id)
+    assert main(["last-good", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / runs[1].id}\n"
+    before = ["--before", str(tmp_path / runs[1].id)]
+    assert main(["last-good", str(tmp_path), *before]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / runs[0].id}\n"
+    assert main(["last-good", str(tmp_path), "--before", str(tmp_path / runs[0].id)]) == 2
+    assert "nothing to compare with" in capsys.readouterr().err
 
 
 @pytest.fixture
