@@ -169,6 +169,7 @@ def archive(tmp_path: Path) -> Path:
         (folder / run.id).mkdir(parents=True)
         (folder / run.id / "run.json").write_bytes(dump(run))
         (folder / run.id / "report.html").write_bytes(b"")
+    (folder / run_of(1).id / "diff.html").write_bytes(b"")
     (folder / run_of(2).id / SEALED_MARK).write_bytes(b"{}")
     (folder / run_of(3).id / "notes.txt").write_bytes(b"mine")
     (folder / "latest").symlink_to(run_of(4).id)
