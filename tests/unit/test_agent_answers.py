@@ -37,9 +37,11 @@ def gathered(replies: int, **found: Any) -> Gathered:
     head, tail = batch.columns()
     columns: dict[str, bytes | array[int]] = read_columns(head, tail)
     made = Gathered("00" * 8, number={CELL.id: 0}, arrived={"dev-node-01": bytes([replies])})
+    swamped = found.pop("swamped", {})
     for name, value in found.items():
         setattr(made, name, value)
-    made.answers.append(Answers(head, columns, (CELL,)))
+    made.answers.append(Answers(head, columns, (CELL,), swamped=swamped))
+    assert bool(made.answers[0].hurt()) == bool(swamped and replies < 3)
     return made
 
 
@@ -49,6 +51,7 @@ def gathered(replies: int, **found: Any) -> Gathered:
         ({"overruns": {("dev-node-01", 33): 7}}, "7 packets to c3 were dropped at our own socket"),
         ({"overruns": {("dev-master-01", 11): 7}}, "7 packets to c1"),
         ({"refused": {"dev-node-01": 5}}, "dev-node-01's neighbour (ARP) table was full"),
+        ({"swamped": {"dev-node-01": 9}}, "dev-node-01's kernel dropped 9 packets meanwhile"),
     ],
 )
 def test_what_our_own_side_lost_makes_no_silence(found: dict[str, Any], said: str) -> None:
