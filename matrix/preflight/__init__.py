@@ -6,6 +6,7 @@ Rule 2: this table is the one place: the doctor, the preflight of every run and 
 (``python -m fixtures doctor --list``) are made of it.
 """
 
-from matrix.preflight.table import CHECKS, Check, examine, reached, unreachable
+from matrix.preflight.examine import examine, reached, unreachable
+from matrix.preflight.table import CHECKS, Check
 
 __all__ = ["CHECKS", "Check", "examine", "reached", "unreachable"]
