@@ -154,8 +154,16 @@ def _claimed(ward: Ward, scenario: Scenario, claims: object) -> Iterator[Said]:
         for mac in container.macs
     }
     hosts = {link.mac: name for name, look in ward.looks.items() for link in look.links}
+    everybodys = sorted({mac for one in ward.look.canaries for mac in found.get(one, ())})
+    if everybodys:
+        yield warn(
+            f"{', '.join(everybodys)} answers ARP for addresses that nobody has",
+            "find that machine: proxy ARP on a router, or a hypervisor's own network",
+            why="who answers for everybody is taken for everybody; trust only what both ends prove",
+            scenario=scenario.name,
+        )
     for container in scenario.containers:
-        macs = found.get(str(container.address), ())
+        macs = [m for m in found.get(str(container.address), ()) if m not in everybodys]
         if others := [m for m in macs if m not in ours]:
             whose = ", ".join(f"{m} ({hosts[m]})" if m in hosts else m for m in others)
             yield refuse(

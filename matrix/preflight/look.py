@@ -109,7 +109,8 @@ class Look:
     """One host, measured. ``offset_s``: its clock less ours, known to within ``offset_within_s``.
 
     ``claims``: by link and address, the MAC addresses that answered ARP; links that were not asked
-    are not in it. ``holder``: who holds the host's lease, in words, "" for nobody (or for us).
+    are not in it. ``canaries``: those of the addresses asked for that nobody should have.
+    ``holder``: who holds the host's lease, in words, "" for nobody (or for us).
     """
 
     kernel: str
@@ -131,6 +132,7 @@ class Look:
     docker: DockerSeen | None = None
     docker_channel: str = ""
     claims: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    canaries: tuple[str, ...] = ()
     journal: int = 0
     holder: str = ""
     failed: Mapping[str, str] = field(default_factory=dict)

@@ -185,7 +185,8 @@ CHECKS = (
         " three times in 0.3 s), and for the gateway. A run asks by itself, when its links "
         "stand",
         why="two machines with one address take each other's traffic",
-        warns="a gateway that is not as declared; an address of an earlier run's container",
+        warns="a gateway that is not as declared; somebody answers for addresses that nobody has; an "
+        "address of an earlier run's container",
         refuses="somebody has a container's address",
         fix="write a free address",
         run=addresses.in_use,

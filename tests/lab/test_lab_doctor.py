@@ -241,6 +241,15 @@ def test_an_address_in_use(lab: Lab) -> None:
     assert all("the address of c3, is in use: " in one.what for one in found)
 
 
+def test_somebody_who_answers_for_everybody(lab: Lab) -> None:
+    """Proxy ARP takes no container's address: one warning on each host, and no refusal."""
+    with faults.broken(lab, "proxy-arp") as broken:
+        broken.built()
+        found = not_ok(lab)
+    assert {(one.host, one.level) for one in found} == {(MASTER, Level.WARN), (NODE, Level.WARN)}
+    assert all("answers ARP for addresses that nobody has" in one.what for one in found)
+
+
 def test_a_gateway_that_is_not_as_declared(lab: Lab) -> None:
     """The site says that a router owns an address, and nobody answers for it."""
     bridge = SITE.scenarios[0]

@@ -234,6 +234,22 @@ CASES: dict[str, Case] = {
         "answers no ARP",
         replace(GOOD, claims={"enp0s5": {}}),
     ),
+    "proxy arp": (
+        "addresses in use",
+        WARN,
+        "answers ARP for addresses that nobody has",
+        replace(
+            GOOD,
+            canaries=("192.168.2.254",),
+            claims={
+                "enp0s5": {
+                    "192.168.2.1": ("02:00:00:00:00:01",),
+                    "192.168.2.222": ("02:00:00:00:00:99",),
+                    "192.168.2.254": ("02:00:00:00:00:99",),
+                }
+            },
+        ),
+    ),
     "small table": ("arp table", WARN, "holds 8 entries", replace(GOOD, neighbour_limit=8)),
     "clock": (
         "clock",
