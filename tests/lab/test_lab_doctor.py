@@ -272,6 +272,7 @@ def test_two_engines_that_give_out_the_same(lab: Lab) -> None:
         assert all("both give out addresses of 10.9.0.0/24" in one.what for one in found)
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_there_and_what_one_left(lab: Lab, matrix: Matrix) -> None:
     """A held lease and leftovers are warnings, with who and what."""
     assert matrix("--keep", "-m", "bridge").code == 0
@@ -308,22 +309,6 @@ def test_what_ssh_says(lab: Lab, tmp_path: Path) -> None:
     assert "accept it once by hand" in bad["fix"]
     assert [one["check"] for one in found["findings"] if one["host"] == NODE] == ["ssh"]
     assert "docker" in [one["check"] for one in found["findings"] if one["host"] == MASTER]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("doctor", "--site", "/nowhere.toml"), "cannot read the site file"),
-        (("doctor", "--site", "tox.ini"), "not TOML"),
-        (("plan", "--ssh-config", "/nowhere"), "no such ssh_config file"),
-        (("heal",), "invalid choice: 'heal'"),
-    ],
-)
-def test_bad_usage(lab: Lab, arguments: tuple[str, ...], words: str) -> None:
-    """Exit code 2 and one sentence."""
-    code, said = command(lab, *arguments)
-    assert (code, words in said) == (2, True), said
-    assert "Traceback" not in said
 
 
 def test_a_run_says_all_refusals_at_once_and_builds_the_rest(
