@@ -1,0 +1,183 @@
+"""What a run changes on a host, in order, as a person would type it, each change with its undo.
+
+Rule 1: this is the one list. The build walks it (``fixtures.build``), the words of its log and the
+journal's records are made here (``fixtures.links``), and ``--plan`` prints it: none can go stale.
+Rule 2: a change is what is wanted on a bare host. What is so already is left alone, and is then no
+change (``still_to_do``); it is not undone either.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Interface
+
+from matrix.preflight.look import Look
+from matrix.topology import Container, Host, Scenario, Topology
+
+LABEL = "l2matrix"
+ALIVE = ("sleep", "2147483647")
+"""What a container of ours does: nothing, for 68 years."""
+
+Command = tuple[str, ...]
+"""An argument list, as execve takes it."""
+
+
+class Kind(StrEnum):
+    """What sort of thing a change is about."""
+
+    IMAGE = "image"
+    VLAN = "vlan"
+    UP = "up"
+    PROMISCUOUS = "promiscuous"
+    ADDRESS = "address"
+    NETWORK = "network"
+    CONTAINER = "container"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one host. ``journal`` is its undo as the host's journal holds it.
+
+    ``undo`` is empty for what stays (an image). ``link`` is the link that it is about, or on.
+    """
+
+    kind: Kind
+    do: tuple[Command, ...]
+    undo: tuple[Command, ...]
+    link: str = ""
+    name: str = ""
+    scenario: str = ""
+    journal: Mapping[str, object] = field(default_factory=dict)
+    container: Container | None = None
+
+    @property
+    def typed(self) -> str:
+        """Its first command as one line: the words of the run's log."""
+        return shlex.join(self.do[0])
+
+
+def vlan_link(parent: str, name: str, vlan: int) -> Change:
+    """Make an 802.1Q sub-interface, and set it up."""
+    return Change(
+        Kind.VLAN,
+        (
+            ("ip", "link", "add", "link", parent, "name", name, "type", "vlan", "id", str(vlan)),
+            ("ip", "link", "set", name, "up"),
+        ),
+        (("ip", "link", "del", name),),
+        link=name,
+        journal={"undo": "link", "link": name, "vlan": vlan, "parent": parent},
+    )
+
+
+def link_up(name: str) -> Change:
+    """Set a sub-interface up that is there and down."""
+    return Change(
+        Kind.UP,
+        (("ip", "link", "set", name, "up"),),
+        (("ip", "link", "set", name, "down"),),
+        link=name,
+        journal={"undo": "down", "link": name},
+    )
+
+
+def promiscuous(link: str) -> Change:
+    """Set promiscuous mode by hand, as the article does."""
+    return Change(
+        Kind.PROMISCUOUS,
+        (("ip", "link", "set", link, "promisc", "on"),),
+        (("ip", "link", "set", link, "promisc", "off"),),
+        link=link,
+        journal={"undo": "promisc", "link": link},
+    )
+
+
+def address_on(link: str, address: IPv4Interface) -> Change:
+    """Give a link an address."""
+    broadcast = ("broadcast", str(address.network.broadcast_address))
+    return Change(
+        Kind.ADDRESS,
+        (("ip", "addr", "add", str(address), *broadcast, "dev", link),),
+        (("ip", "addr", "del", str(address), "dev", link),),
+        link=link,
+        name=str(address),
+        journal={"undo": "address", "link": link, "address": str(address)},
+    )
+
+
+def changes(topology: Topology, scenario: Scenario, host: Host) -> tuple[Change, ...]:
+    """Everything that a scenario needs on a host that has none of it, in the order of building."""
+    return tuple(_changes(topology, scenario, host))
+
+
+def _changes(topology: Topology, scenario: Scenario, host: Host) -> Iterator[Change]:
+    parent, segment = scenario.parent_on(host), scenario.segment
+    yield Change(Kind.IMAGE, (("docker", "pull", topology.image),), (), name=topology.image)
+    if segment.vlan is not None:
+        yield vlan_link(host.parent, parent, segment.vlan)
+    yield promiscuous(parent)
+    address = scenario.address_of(host.name)
+    if address is not None and segment.vlan is not None:
+        yield address_on(parent, address)
+    label = ("--label", f"{LABEL}={scenario.name}")
+    yield Change(
+        Kind.NETWORK,
+        (
+            (
+                *("docker", "network", "create", "--driver", "macvlan"),
+                *("--opt", f"parent={parent}", "--opt", f"macvlan_mode={scenario.mode}"),
+                *("--subnet", str(segment.subnet), "--gateway", str(segment.gateway)),
+                *(*label, scenario.network),
+            ),
+        ),
+        (("docker", "network", "rm", scenario.network),),
+        link=parent,
+        name=scenario.network,
+        scenario=scenario.name,
+    )
+    for one in scenario.containers_on(host.name):
+        yield Change(
+            Kind.CONTAINER,
+            (
+                (
+                    *("docker", "run", "--detach", "--name", one.name),
+                    *("--network", scenario.network, "--ip", str(one.address)),
+                    *(*label, topology.image, *ALIVE),
+                ),
+            ),
+            (("docker", "rm", "--force", "--volumes", one.name),),
+            link=parent,
+            name=one.name,
+            scenario=scenario.name,
+            container=one,
+        )
+
+
+def still_to_do(wanted: Iterable[Change], look: Look | None) -> tuple[Change, ...]:
+    """Those that a host still needs, each once; all of them where it was not looked at."""
+    done: set[tuple[Kind, str, str]] = set()
+    found: list[Change] = []
+    for change in wanted:
+        key = (change.kind, change.link, change.name)
+        needed = change if look is None else _needed(change, look)
+        if needed is not None and key not in done:
+            found.append(needed)
+        done.add(key)
+    return tuple(found)
+
+
+def _needed(change: Change, look: Look) -> Change | None:
+    link = look.link(change.link)
+    match change.kind:
+        case Kind.IMAGE:
+            return None if look.docker is not None and look.docker.image else change
+        case Kind.VLAN if link is not None:
+            return None if link.up else link_up(change.link)
+        case Kind.PROMISCUOUS if link is not None:
+            return None if link.promisc else change
+        case Kind.ADDRESS if link is not None:
+            return None if change.name in link.addresses else change
+    return change
