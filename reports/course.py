@@ -7,7 +7,7 @@ that it began in; how long it took, nobody wrote down, and it is not guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from matrix.record import PhaseRecord, Run, Step
 
@@ -84,3 +84,14 @@ def _whole_s(run: Run) -> float | None:
         return (ended - begun).total_seconds()
     except (ValueError, TypeError):
         return None
+
+
+def moment(text: str) -> str:
+    """A moment of the record to the second, for people; what is no moment in UTC, as it stands."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if found.utcoffset() != timedelta():
+        return text
+    return f"{found:%Y-%m-%d %H:%M:%S} UTC"

@@ -8,9 +8,11 @@ always has all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from types import MappingProxyType
 
 from matrix.grid import plain
 from matrix.record import CellRecord, ObservedRecord, OverrideRecord
@@ -27,20 +29,40 @@ MOST_EVIDENCE = 1_000
 """Cells that a page of so many has evidence for, and links to."""
 
 _RAW_MOST = 4_000
+_SHARED = 10
+"""So many cells have a reason in common before it is told once for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``kind``: "text", "code" (to type or compare), "raw" (as it came), "cells", "cause", "remedy"."""
+    """``kind``: "text", "code" (to type or compare), "raw" (as it came), "cells", "cause", "remedy".
+
+    ``why`` is the number of the reason that belongs behind it, see ``reasons_of``; 0 for none.
+    """
 
     label: str
     value: str
     kind: str = "text"
+    why: int = 0
 
 
-def evidence(cell: CellRecord, *, many: bool = False) -> tuple[Line, ...]:
-    """All that is known about the cell; ``many``: it is one of very many, so be short."""
-    return tuple(_lines(cell, full=not many or not holds(cell)))
+def evidence(
+    cell: CellRecord, *, many: bool = False, reasons: Mapping[str, int] = MappingProxyType({})
+) -> tuple[Line, ...]:
+    """All that is known about the cell; ``many``: it is one of very many, so be short.
+
+    A reason that has a number in ``reasons`` is told elsewhere, once.
+    """
+    full = not many or not holds(cell)
+    return (_expected(cell, {} if full else reasons), *_lines(cell, full=full))
+
+
+def reasons_of(cells: Sequence[CellRecord]) -> dict[str, int]:
+    """On a page of very many cells, the reasons that many cells that hold share: each a number."""
+    if len(cells) < MANY_CELLS:
+        return {}
+    found = Counter(cell.because for cell in cells if holds(cell))
+    return {r: n for n, r in enumerate((r for r, c in found.items() if c >= _SHARED), 1)}
 
 
 def with_evidence(
@@ -61,9 +83,14 @@ def with_evidence(
     return tuple(cell for cell in cells if cell.id in shown)
 
 
-def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
+def _expected(cell: CellRecord, reasons: Mapping[str, int]) -> Line:
     ttl = f" with TTL {cell.expected_ttl}" if cell.expected_ttl is not None else ""
-    yield Line("Expected", f"{cell.expected}{ttl}, because {cell.because}")
+    if why := reasons.get(cell.because, 0):
+        return Line("Expected", f"{cell.expected}{ttl}", why=why)
+    return Line("Expected", f"{cell.expected}{ttl}, because {cell.because}")
+
+
+def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
     if cell.override is not None:
         yield Line("Override", override_words(cell.override))
         yield Line("Physics", f"{cell.override.physics}, because {cell.override.physics_because}")
@@ -74,7 +101,8 @@ def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
     if cell.not_run:
         yield Line("Did not run", cell.not_run)
     if cell.observed is not None:
-        yield from _observed(cell.observed)
+        seen = tuple(_observed(cell.observed))
+        yield from seen if full else _in_one(seen)
         if full and cell.observed.command:
             yield Line("Asked by", cell.observed.command, "code")
         if full and cell.observed.raw:
@@ -97,6 +125,12 @@ def override_words(one: OverrideRecord) -> str:
         f"{one.ticket} expects {one.expect}, {held} {one.until} "
         f"(line {one.line} of the site file){because}"
     )
+
+
+def _in_one(lines: Sequence[Line]) -> Iterator[Line]:
+    """The same in one line: of thousands of cells the labels alone would fill a page."""
+    if lines:
+        yield Line("Seen", "; ".join(f"{line.label.lower()}: {line.value}" for line in lines))
 
 
 def _observed(seen: ObservedRecord) -> Iterator[Line]:

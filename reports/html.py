@@ -24,8 +24,15 @@ from matrix.grid import plain
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run
 from reports.causes import CONFIDENCES, CauseSeen, causes_of, sections_for, warnings_of
-from reports.course import course_of
-from reports.evidence import MANY_CELLS, MOST_EVIDENCE, evidence, override_words, with_evidence
+from reports.course import course_of, moment
+from reports.evidence import (
+    MANY_CELLS,
+    MOST_EVIDENCE,
+    evidence,
+    override_words,
+    reasons_of,
+    with_evidence,
+)
 from reports.findings import ORIGINS, OVERRIDE, Blocked, blocked, findings, overrides, troubles
 from reports.grid import covered
 from reports.headline import answer, headline
@@ -54,6 +61,7 @@ def html(run: Run, since: Since | None = None) -> bytes:
     by_origin: dict[str, list[Blocked]] = {origin: [] for origin in ORIGINS}
     for group in blocked(run):
         by_origin[group.origin].append(group)
+    reasons = reasons_of(shown)
     scenarios = views(run, shown)
     by_id = {cell.id: cell for cell in run.cells}
     style = asset("report.css") + _print_sizes(scenarios) + asset("print.css")
@@ -81,6 +89,7 @@ def html(run: Run, since: Since | None = None) -> bytes:
         sent=sent_of(run),
         proofs=proofs_of(run),
         milliseconds=milliseconds,
+        moment=moment,
         percents=PERCENTS,
         host_facts=host_table(run),
         after_words=after_words,
@@ -106,7 +115,8 @@ def html(run: Run, since: Since | None = None) -> bytes:
         left_out=len(run.cells) - len(shown),
         most_evidence=MOST_EVIDENCE,
         many=many,
-        evidence=lambda cell: evidence(cell, many=many),
+        reasons=reasons,
+        evidence=lambda cell: evidence(cell, many=many, reasons=reasons),
         css=css,
         symbol=symbol,
         tally=tally,

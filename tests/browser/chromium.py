@@ -180,7 +180,9 @@ def chromium(flags: Sequence[str] = ()) -> Iterator[Chromium]:
     """A browser that ends with this block."""
     program = shutil.which("chromium")
     if program is None:
-        raise BrowserError("there is no program chromium; apt install chromium, or ./toxw run -e report")
+        raise BrowserError(
+            "there is no program chromium; apt install chromium, or ./toxw run -e report"
+        )
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
     with tempfile.TemporaryDirectory(prefix="l2-chromium-", ignore_cleanup_errors=True) as profile:
