@@ -8,7 +8,7 @@ const letter = (td) => /(?:^| )v(\w)/.exec(td.className)[1];
 // A cell: its place, the hosts and names of its row and column, and its evidence.
 const cells = [];
 const tables = all("table.mx:not(.heat)").map((table) => {
-  const hosts = all("tr.hosts th", table).flatMap((th) => Array(th.colSpan).fill(th.textContent.trim()));
+  const hosts = all("tr.hosts > *", table).slice(1).flatMap((th) => Array(th.colSpan).fill(th.textContent.trim()));
   const names = all("thead tr:last-child th", table).map((th) => th.textContent.trim().toLowerCase());
   const rows = [];
   for (const body of table.tBodies) {

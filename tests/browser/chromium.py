@@ -14,6 +14,7 @@ import os
 import selectors
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from base64 import b64decode
@@ -39,6 +40,15 @@ FLAGS = (
     "--force-color-profile=srgb",
     "--remote-debugging-pipe",
 )
+
+_LAUNCHER = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Puts the two pipes where the browser looks for them, whatever numbers they have here."""
 
 
 class BrowserError(Exception):
@@ -186,12 +196,12 @@ def chromium(flags: Sequence[str] = ()) -> Iterator[Chromium]:
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
     with tempfile.TemporaryDirectory(prefix="l2-chromium-", ignore_cleanup_errors=True) as profile:
-        # The shell puts the pipes at 3 and 4, where the browser looks for them.
         argv = [
-            "sh",
+            sys.executable,
             "-c",
-            f'exec "$@" 3<&{to_read} 4>&{from_write}',
-            "sh",
+            _LAUNCHER,
+            str(to_read),
+            str(from_write),
             program,
             *FLAGS,
             *flags,
