@@ -31,7 +31,9 @@ PERCENTS = (50, 90, 99)
 MOST_COLUMNS = 20
 """A map of more columns is drawn host by host."""
 
-_INSIDE = ("itself", "sibling")
+INSIDE = ("itself", "sibling")
+"""Relations whose packets stay inside one kernel."""
+
 _BINS_A_DECADE = 8
 _WIDTH, _HEIGHT = 640, 120
 
@@ -120,12 +122,12 @@ class Pace:
 def pace_of(name: str, matrix: Matrix, cells: Sequence[CellRecord]) -> Pace | None:
     """How fast a scenario's replies came; None where none crossed the wire."""
     times = _by_kind(cells)
-    wire = sorted(rtt for kind, found in times.items() if kind not in _INSIDE for rtt in found)
+    wire = sorted(rtt for kind, found in times.items() if kind not in INSIDE for rtt in found)
     if not wire:
         return None
     middle = median(wire)
     spreads = [spread(kind, sorted(found)) for kind, found in times.items()]
-    if len({kind for kind in times if kind not in _INSIDE}) > 1:
+    if len({kind for kind in times if kind not in INSIDE}) > 1:
         spreads.append(spread("all over the wire", wire))
     addressed = [c for c in matrix.columns if c.section == BY_ADDRESS]
     by_host = len(addressed) > MOST_COLUMNS

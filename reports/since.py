@@ -20,6 +20,7 @@ from matrix.record import CellRecord, HostFacts, LinkFact, Run
 from reports.causes import UNKNOWN
 from reports.headline import headline
 from reports.marks import NOT_JUDGED, VERDICT_MARKS, holds
+from reports.pace import INSIDE
 
 SCHEMA = "l2matrix-since/1"
 
@@ -62,7 +63,8 @@ class Since:
     ``how`` says how the earlier run was chosen, or why there is none (``earlier`` is None then).
     ``compared`` cells were asked by both; ``came`` and ``went`` only by one. ``worse`` are cells
     that held and no longer do, ``better`` the other way, ``other`` all others that turned. ``rtt_ms``
-    are the medians over the wire, before and now; None where there was no reply.
+    are the medians over the wire, before and now, of the cells that were answered both times; None
+    where there are none. ``unmeasured`` hosts have no facts in one of the runs, or in both.
     """
 
     schema: str
@@ -78,6 +80,7 @@ class Since:
     causes_new: tuple[str, ...] = ()
     causes_gone: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
+    unmeasured: tuple[str, ...] = ()
     rtt_ms: tuple[float | None, float | None] = (None, None)
 
     @property
@@ -107,7 +110,8 @@ def compare(run: Run, sha256: str, before: Run, before_sha256: str, *, how: str)
         causes_new=tuple(c.line for c in run.causes if c.line in causes[0] - causes[1]),
         causes_gone=tuple(c.line for c in before.causes if c.line in causes[1] - causes[0]),
         changes=tuple(_changes(before, run)),
-        rtt_ms=(wire_median_ms(before.cells), wire_median_ms(run.cells)),
+        unmeasured=tuple(_unmeasured(before, run)),
+        rtt_ms=_medians_ms(both),
     )
 
 
@@ -116,15 +120,19 @@ def nothing_earlier(sha256: str, why: str) -> Since:
     return Since(SCHEMA, sha256, why)
 
 
-def wire_median_ms(cells: Iterable[CellRecord]) -> float | None:
-    """The median of all round trips that crossed the wire; None where there are none."""
-    rtts = [
-        rtt
-        for cell in cells
-        if cell.observed is not None and cell.relation not in ("itself", "sibling")
-        for rtt in cell.observed.rtts_ms
-    ]
-    return round(median(rtts), 3) if rtts else None
+def _medians_ms(
+    pairs: Iterable[tuple[CellRecord, CellRecord]],
+) -> tuple[float | None, float | None]:
+    """The median round trips over the wire, before and now, of cells that were answered both times."""
+    old: list[float] = []
+    new: list[float] = []
+    for before, now in pairs:
+        if before.observed is None or now.observed is None or now.relation in INSIDE:
+            continue
+        if before.observed.rtts_ms and now.observed.rtts_ms:
+            old += before.observed.rtts_ms
+            new += now.observed.rtts_ms
+    return (round(median(old), 3), round(median(new), 3)) if old else (None, None)
 
 
 def _turns(pairs: Iterable[tuple[CellRecord, CellRecord]]) -> tuple[Turn, ...]:
@@ -166,6 +174,14 @@ def _changes(before: Run, now: Run) -> Iterator[Change]:
             yield from _differ(host.name, _facts(old.before), _facts(host.before))
             yield from _links(host.name, old.before.links, host.before.links)
     yield from (Change(name, "host", "asked", "") for name in then)
+
+
+def _unmeasured(before: Run, now: Run) -> Iterator[str]:
+    """Hosts of which nobody can say whether they changed."""
+    then = {host.name: host.before for host in before.hosts}
+    for host in now.hosts:
+        if host.before is None or (host.name in then and then[host.name] is None):
+            yield host.name
 
 
 def _facts(facts: HostFacts) -> dict[str, str]:

@@ -88,6 +88,42 @@ def test_what_is_around_the_matrix_is_compared() -> None:
     assert compare(before, "", before, "", how="").changes == ()
 
 
+def test_what_was_not_measured_is_not_called_the_same() -> None:
+    """A host without facts in either run is named."""
+    before = healthy()
+    lost = replace(before.hosts[0], before=None)
+    now = replace(before, hosts=(lost, *before.hosts[1:]))
+    for pair in ((now, before), (before, now), (now, now)):
+        found = compare(pair[0], "", pair[1], "", how="")
+        assert (found.changes, found.unmeasured) == ((), ("dev-master-01",))
+        page = html(pair[0], found).decode()
+        assert "links and routes are the same" not in page
+        assert "Not measured both times: dev-master-01." in page
+    assert compare(before, "", before, "", how="").unmeasured == ()
+
+
+def test_round_trips_are_compared_where_both_were_answered() -> None:
+    """A slow cell that fails now must not make the rest look faster."""
+    before, slow = healthy(), 80.0
+    cells = []
+    for cell in before.cells:
+        assert cell.observed is not None
+        rtts = (slow,) if cell.target == "c3" else cell.observed.rtts_ms
+        cells.append(replace(cell, observed=replace(cell.observed, rtts_ms=rtts)))
+    before = replace(before, cells=tuple(cells))
+    gone = [
+        replace(c, observed=replace(c.observed, rtts_ms=()))
+        if c.observed and c.target == "c3"
+        else c
+        for c in before.cells
+    ]
+    then, now = compare(replace(before, cells=tuple(gone)), "", before, "", how="").rtt_ms
+    assert then == now == 0.4
+    silent = [replace(c, observed=None) for c in before.cells]
+    none = compare(replace(before, cells=tuple(silent)), "", before, "", how="")
+    assert none.rtt_ms == (None, None)
+
+
 def test_the_newest_earlier_good_run_of_the_site_is_taken(tmp_path: Path) -> None:
     """Not a bad one, not a later one, not one of another site, not one that is no run."""
     _kept(tmp_path, _run(GOOD))
