@@ -1,15 +1,15 @@
 """One cell's evidence as label and value, in the order in which a doubter asks.
 
 Rule: a line appears only where there is something to say, and a number comes with its unit. Raw
-output is what makes a report of thousands of cells too big to mail, so there it stands only where
-something is wrong; of very many thousands only what is wrong has evidence there at all. run.json
-always has all of it.
+output, and the same words again and again, are what makes a report of thousands of cells too big to
+mail: there the first stands only where something is wrong, and the second in one place. Of very many
+thousands only what is wrong has evidence there at all. run.json always has all of it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from types import MappingProxyType
@@ -47,21 +47,26 @@ class Line:
 
 
 def evidence(
-    cell: CellRecord, *, many: bool = False, reasons: Mapping[str, int] = MappingProxyType({})
+    cell: CellRecord,
+    *,
+    many: bool = False,
+    reasons: Mapping[str, int] = MappingProxyType({}),
+    explained: Container[str] = (),
 ) -> tuple[Line, ...]:
     """All that is known about the cell; ``many``: it is one of very many, so be short.
 
-    A reason that has a number in ``reasons`` is told elsewhere, once.
+    Then a reason that has a number in ``reasons`` is told elsewhere, once, and so are the causes of
+    cells that are ``explained``, by their ids.
     """
-    full = not many or not holds(cell)
-    return (_expected(cell, {} if full else reasons), *_lines(cell, full=full))
+    told = many and cell.id in explained
+    return (_expected(cell, reasons), *_judged(cell, told=told), *_lines(cell, many=many))
 
 
 def reasons_of(cells: Sequence[CellRecord]) -> dict[str, int]:
-    """On a page of very many cells, the reasons that many cells that hold share: each a number."""
+    """On a page of very many cells, the reasons that many of them share: each a number."""
     if len(cells) < MANY_CELLS:
         return {}
-    found = Counter(cell.because for cell in cells if holds(cell))
+    found = Counter(cell.because for cell in cells)
     return {r: n for n, r in enumerate((r for r, c in found.items() if c >= _SHARED), 1)}
 
 
@@ -90,20 +95,25 @@ def _expected(cell: CellRecord, reasons: Mapping[str, int]) -> Line:
     return Line("Expected", f"{cell.expected}{ttl}, because {cell.because}")
 
 
-def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
+def _judged(cell: CellRecord, *, told: bool) -> Iterator[Line]:
+    """What it was judged by, and the verdict; ``told``: its cause is told elsewhere."""
     if cell.override is not None:
         yield Line("Override", override_words(cell.override))
         yield Line("Physics", f"{cell.override.physics}, because {cell.override.physics_because}")
     if cell.reason:
         yield Line("Verdict", f"{cell.verdict}: {cell.reason}")
     if cell.cause:
-        yield Line("Cause", cell.cause, "cause")
-    if cell.not_run:
+        yield Line("Cause", "" if told else cell.cause, "cause")
+    if cell.not_run and cell.not_run not in cell.reason:
         yield Line("Did not run", cell.not_run)
+
+
+def _lines(cell: CellRecord, *, many: bool) -> Iterator[Line]:
+    full = not many or not holds(cell)
     if cell.observed is not None:
         seen = tuple(_observed(cell.observed))
-        yield from seen if full else _in_one(seen)
-        if full and cell.observed.command:
+        yield from _in_one(seen) if many else seen
+        if cell.observed.command and (not many or (full and cell.observed.raw)):
             yield Line("Asked by", cell.observed.command, "code")
         if full and cell.observed.raw:
             yield Line("As it came", _cut(cell.observed.raw), "raw")
@@ -111,8 +121,8 @@ def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
         yield Line("Asked again", "; ".join(cell.trace.words))
     if cell.controls:
         yield Line("Controls", "\n".join(cell.controls), "cells")
-    if (full and cell.remedy) or remedies_of(cell):
-        yield Line("To open it", cell.remedy if full else "", "remedy")
+    if (not many and cell.remedy) or remedies_of(cell):
+        yield Line("To open it", "" if many else cell.remedy, "remedy")
     if cell.next_command:
         yield Line("Try", cell.next_command, "code")
 

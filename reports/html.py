@@ -62,6 +62,7 @@ def html(run: Run, since: Since | None = None) -> bytes:
     for group in blocked(run):
         by_origin[group.origin].append(group)
     reasons = reasons_of(shown)
+    numbers = _numbers(causes)
     scenarios = views(run, shown)
     by_id = {cell.id: cell for cell in run.cells}
     style = asset("report.css") + _print_sizes(scenarios) + asset("print.css")
@@ -77,7 +78,7 @@ def html(run: Run, since: Since | None = None) -> bytes:
         warnings=warnings_of(run),
         sections=sections_for((*causes, *warnings_of(run))),
         confidences=CONFIDENCES,
-        numbers=_numbers(causes),
+        numbers=numbers,
         findings=found,
         scenarios=scenarios,
         verdicts=_verdicts(run.cells),
@@ -116,7 +117,7 @@ def html(run: Run, since: Since | None = None) -> bytes:
         most_evidence=MOST_EVIDENCE,
         many=many,
         reasons=reasons,
-        evidence=lambda cell: evidence(cell, many=many, reasons=reasons),
+        evidence=lambda cell: evidence(cell, many=many, reasons=reasons, explained=numbers),
         css=css,
         symbol=symbol,
         tally=tally,
