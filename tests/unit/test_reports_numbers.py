@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 
 import pytest
+from markupsafe import escape
 
-from matrix.record import PhaseRecord, Run, Step, dump, load
+from matrix.record import CauseRecord, PhaseRecord, Run, Step, dump, load
 from reports.axes import matrix_of
 from reports.course import course_of, moment
 from reports.hosts import after_words, host_table
@@ -15,7 +16,7 @@ from reports.html import html
 from reports.method import proofs_of, sent_of
 from reports.pace import SLOW, milliseconds, pace_of, spread
 from reports.view import views
-from tests.unit.sample_run import big_site, every_verdict, healthy
+from tests.unit.sample_run import big_site, every_verdict, healthy, spoiled
 
 
 def _timed(run: Run, rtts: dict[str, tuple[float, ...]]) -> Run:
@@ -174,3 +175,28 @@ def test_every_cell_of_a_huge_run_has_a_sign(monkeypatch: pytest.MonkeyPatch) ->
     text = re.sub(r"<th[^>]*>[^<]*|<caption>[^<]*</caption>|<[^>]+>", "", rows)
     assert len(re.findall(r"[+-]", text)) == len(run.cells)
     assert not list(views(healthy(), ())[0].signs())
+
+
+def test_of_many_cells_reasons_and_causes_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each cell still leads to its reason and its causes; nothing of them is lost from the page."""
+    monkeypatch.setattr("reports.evidence.MANY_CELLS", 100)
+    monkeypatch.setattr("reports.html.MANY_CELLS", 100)
+    run = healthy()
+    failed = [c.id for c in run.cells if c.relation == "remote container" and c.by == "address"]
+    for cell in failed:
+        run = spoiled(run, cell, "FAIL", cause="the cable of dev-node-01 is out")
+    cause = CauseRecord(
+        "no-carrier", "x", "the cable of dev-node-01 is out", "certain", (), tuple(failed), "", ""
+    )
+    run = replace(run, causes=(cause,))
+    page = html(run).decode()
+    evidence = page.partition('id="evidence"')[2]
+    assert evidence.count("the cable of dev-node-01 is out") == 0
+    assert evidence.count('href="#cause-1"') == len(failed)
+    reasons = re.findall(r'<li id="(w\d+)">([^<]+)', evidence)
+    told = [reason for _, reason in reasons]
+    assert len(set(told)) == len(told) > 0
+    shared = [c for c in run.cells if escape(c.because) in told]
+    assert len(re.findall(r'href="#w\d+"', evidence)) == len(shared)
+    assert all(evidence.count(f"because {escape(c.because)}") == 0 for c in shared)
+    assert all(f"because {escape(c.because)}" in evidence for c in run.cells if c not in shared)
