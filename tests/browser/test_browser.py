@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from matrix.record import CauseRecord, Run
+from matrix.record import CauseRecord, PhaseRecord, Run
 from reports.html import html
 from reports.since import compare
 from tests.browser.chromium import Chromium, chromium
@@ -37,7 +37,7 @@ def browser() -> Iterator[Chromium]:
 
 
 def _with_causes() -> Run:
-    """All seven verdicts, a likely cause, cells that nothing explains, and a warning."""
+    """All seven verdicts, a likely cause, cells that nothing explains, a warning, slow replies."""
     ids = {v: next(c.id for c in every_verdict().cells if c.verdict == v) for v in ("FAIL", "LEAK")}
     port = CauseRecord(
         "promiscuous-refused", "dev-node-01 enp0s5", "promiscuous mode is refused there", "likely",
@@ -47,7 +47,14 @@ def _with_causes() -> Run:
         port, rule="unknown", line="unknown: seen", confidence="unknown", cells=(ids["LEAK"],)
     )
     mtu = replace(port, rule="mtu-small", line="full-size frames are lost", cells=())
-    return replace(every_verdict(), causes=(port, unknown, mtu))
+    cells = [
+        replace(cell, observed=replace(cell.observed, rtts_ms=(50.0,)))
+        if cell.observed and cell.target == "dev-node-01"
+        else cell
+        for cell in every_verdict().cells
+    ]
+    phases = (PhaseRecord("connect", 0.0, 0.5), PhaseRecord("ask", 0.5, 2.0))
+    return replace(every_verdict(), cells=tuple(cells), causes=(port, unknown, mtu), phases=phases)
 
 
 def _file(path: Path, run: Run) -> Path:
@@ -259,7 +266,8 @@ def test_headers_stay_in_sight(browser: Chromium, tmp_path: Path) -> None:
 def test_nothing_hangs_over_the_edge(browser: Chromium, tmp_path: Path, width: int) -> None:
     """No sideways scrolling of the page on a phone, a tablet or a desk."""
     browser.look(width=width, height=800, phone=width < 700)
-    browser.open(_file(tmp_path, every_verdict()))
+    browser.open(_file(tmp_path, _with_causes()))
+    browser.run("for (const one of document.querySelectorAll('details')) one.open = true")
     assert browser.run("[document.documentElement.scrollWidth, innerWidth]") == [width, width]
 
 
