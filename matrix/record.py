@@ -208,6 +208,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseRecord:
+    """A phase of the run, by the clock of who ran it: seconds since the start, from when to when."""
+
+    name: str
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class CoverageRecord:
     """How much of the plan was to be asked: ``full``, ``pairs`` or ``sample=K``.
 
@@ -230,7 +239,8 @@ class Run:
     ``cells_in_plan`` is the size of the whole matrix; ``cells`` holds those that were selected
     and their controls. ``prober`` describes how it was asked (name, waves, what was sent).
     ``coverage`` is None in the record of a version that always asked everything. ``evidence`` is
-    what was seen around the cells (``matrix.scene_record``), None where it was not kept.
+    what was seen around the cells (``matrix.scene_record``), None where it was not kept. ``phases``
+    are empty in the record of a version that did not time them.
     """
 
     schema: str
@@ -250,6 +260,7 @@ class Run:
     coverage: CoverageRecord | None = None
     causes: tuple[CauseRecord, ...] = ()
     evidence: dict[str, Any] | None = None
+    phases: tuple[PhaseRecord, ...] = ()
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)

@@ -37,6 +37,13 @@ def parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="write report.html and junit.xml beside run.json")
     render.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its run.json")
     render.add_argument("--out", metavar="FILE", type=Path, help="write the HTML there instead")
+    render.add_argument(
+        "--since",
+        metavar="OLD",
+        default="",
+        help="compare with this earlier run (a folder or a run.json); 'none': with nothing. By "
+        "default what since.json keeps, or else the newest earlier good run beside this one",
+    )
     show = commands.add_parser("show", help="print the matrices and what is not as expected")
     show.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its run.json")
     show.add_argument("-v", "--verbose", action="store_true", help="list the cells of each cause")
@@ -71,7 +78,7 @@ def main(argv: list[str]) -> int:
         lines = (
             _shown(data, path, verbose=asked.verbose)
             if asked.command == "show"
-            else [_rendered(data, path, asked.out)]
+            else [_rendered(data, path, asked.out, asked.since)]
         )
     except ConfigError as error:
         return _refused(str(error))
@@ -114,8 +121,8 @@ def _let_go_of_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _rendered(data: bytes, path: Path, out: Path | None) -> str:
-    return plain(str(write_reports(data, path, out=out)))
+def _rendered(data: bytes, path: Path, out: Path | None, since: str) -> str:
+    return plain(str(write_reports(data, path, out=out, since=since)))
 
 
 def _shown(data: bytes, path: Path, *, verbose: bool) -> list[str]:

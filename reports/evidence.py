@@ -1,16 +1,18 @@
 """One cell's evidence as label and value, in the order in which a doubter asks.
 
 Rule: a line appears only where there is something to say, and a number comes with its unit. Raw
-output is what makes a report of thousands of cells too big to mail, so there it stands only where
-something is wrong; of very many thousands only what is wrong has evidence there at all. run.json
-always has all of it.
+output, and the same words again and again, are what makes a report of thousands of cells too big to
+mail: there the first stands only where something is wrong, and the second in one place. Of very many
+thousands only what is wrong has evidence there at all. run.json always has all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from types import MappingProxyType
 
 from matrix.grid import plain
 from matrix.record import CellRecord, ObservedRecord, OverrideRecord
@@ -27,20 +29,45 @@ MOST_EVIDENCE = 1_000
 """Cells that a page of so many has evidence for, and links to."""
 
 _RAW_MOST = 4_000
+_SHARED = 10
+"""So many cells have a reason in common before it is told once for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``kind``: "text", "code" (to type or compare), "raw" (as it came), "cells", "cause", "remedy"."""
+    """``kind``: "text", "code" (to type or compare), "raw" (as it came), "cells", "cause", "remedy".
+
+    ``why`` is the number of the reason that belongs behind it, see ``reasons_of``; 0 for none.
+    """
 
     label: str
     value: str
     kind: str = "text"
+    why: int = 0
 
 
-def evidence(cell: CellRecord, *, many: bool = False) -> tuple[Line, ...]:
-    """All that is known about the cell; ``many``: it is one of very many, so be short."""
-    return tuple(_lines(cell, full=not many or not holds(cell)))
+def evidence(
+    cell: CellRecord,
+    *,
+    many: bool = False,
+    reasons: Mapping[str, int] = MappingProxyType({}),
+    explained: Container[str] = (),
+) -> tuple[Line, ...]:
+    """All that is known about the cell; ``many``: it is one of very many, so be short.
+
+    Then a reason that has a number in ``reasons`` is told elsewhere, once, and so are the causes of
+    cells that are ``explained``, by their ids.
+    """
+    told = many and cell.id in explained
+    return (_expected(cell, reasons), *_judged(cell, told=told), *_lines(cell, many=many))
+
+
+def reasons_of(cells: Sequence[CellRecord]) -> dict[str, int]:
+    """On a page of very many cells, the reasons that many of them share: each a number."""
+    if len(cells) < MANY_CELLS:
+        return {}
+    found = Counter(cell.because for cell in cells)
+    return {r: n for n, r in enumerate((r for r, c in found.items() if c >= _SHARED), 1)}
 
 
 def with_evidence(
@@ -61,21 +88,32 @@ def with_evidence(
     return tuple(cell for cell in cells if cell.id in shown)
 
 
-def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
+def _expected(cell: CellRecord, reasons: Mapping[str, int]) -> Line:
     ttl = f" with TTL {cell.expected_ttl}" if cell.expected_ttl is not None else ""
-    yield Line("Expected", f"{cell.expected}{ttl}, because {cell.because}")
+    if why := reasons.get(cell.because, 0):
+        return Line("Expected", f"{cell.expected}{ttl}", why=why)
+    return Line("Expected", f"{cell.expected}{ttl}, because {cell.because}")
+
+
+def _judged(cell: CellRecord, *, told: bool) -> Iterator[Line]:
+    """What it was judged by, and the verdict; ``told``: its cause is told elsewhere."""
     if cell.override is not None:
         yield Line("Override", override_words(cell.override))
         yield Line("Physics", f"{cell.override.physics}, because {cell.override.physics_because}")
     if cell.reason:
         yield Line("Verdict", f"{cell.verdict}: {cell.reason}")
     if cell.cause:
-        yield Line("Cause", cell.cause, "cause")
-    if cell.not_run:
+        yield Line("Cause", "" if told else cell.cause, "cause")
+    if cell.not_run and cell.not_run not in cell.reason:
         yield Line("Did not run", cell.not_run)
+
+
+def _lines(cell: CellRecord, *, many: bool) -> Iterator[Line]:
+    full = not many or not holds(cell)
     if cell.observed is not None:
-        yield from _observed(cell.observed)
-        if full and cell.observed.command:
+        seen = tuple(_observed(cell.observed))
+        yield from _in_one(seen) if many else seen
+        if cell.observed.command and (not many or (full and cell.observed.raw)):
             yield Line("Asked by", cell.observed.command, "code")
         if full and cell.observed.raw:
             yield Line("As it came", _cut(cell.observed.raw), "raw")
@@ -83,8 +121,8 @@ def _lines(cell: CellRecord, *, full: bool) -> Iterator[Line]:
         yield Line("Asked again", "; ".join(cell.trace.words))
     if cell.controls:
         yield Line("Controls", "\n".join(cell.controls), "cells")
-    if (full and cell.remedy) or remedies_of(cell):
-        yield Line("To open it", cell.remedy if full else "", "remedy")
+    if (not many and cell.remedy) or remedies_of(cell):
+        yield Line("To open it", "" if many else cell.remedy, "remedy")
     if cell.next_command:
         yield Line("Try", cell.next_command, "code")
 
@@ -97,6 +135,12 @@ def override_words(one: OverrideRecord) -> str:
         f"{one.ticket} expects {one.expect}, {held} {one.until} "
         f"(line {one.line} of the site file){because}"
     )
+
+
+def _in_one(lines: Sequence[Line]) -> Iterator[Line]:
+    """The same in one line: of thousands of cells the labels alone would fill a page."""
+    if lines:
+        yield Line("Seen", "; ".join(f"{line.label.lower()}: {line.value}" for line in lines))
 
 
 def _observed(seen: ObservedRecord) -> Iterator[Line]:

@@ -1,4 +1,8 @@
-"""Writes what is rendered from a run.json beside it, whole or not at all."""
+"""Writes what is rendered from a run.json beside it, whole or not at all.
+
+``since.json`` is written first: what the report says about an earlier run is kept there, so that
+making the report again gives equal bytes. See ``reports.baseline``.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +13,34 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from matrix.record import load
+from reports.baseline import SINCE, since_of
 from reports.html import html
 from reports.junit import junit
+from reports.since import dump_since
 
 
-def write_reports(data: bytes, path: Path, *, out: Path | None = None) -> Path:
+def write_reports(data: bytes, path: Path, *, out: Path | None = None, since: str = "") -> Path:
     """Render ``data``, the bytes of the run.json at ``path``: report.html and junit.xml beside it.
 
     Args:
         data: the record's bytes.
         path: where the record stands (or would).
-        out: another place for report.html; junit.xml then stays unwritten.
+        out: another place for report.html; nothing else is then written.
+        since: the earlier run to compare with, see ``reports.baseline.since_of``.
 
     Returns:
         Where report.html is.
 
     Raises:
-        ConfigError: the bytes are no run that this version reads.
+        ConfigError: the bytes are no run that this version reads, or ``since`` is none.
         OSError: the disk refuses.
     """
     run = load(data, name=str(path))
     report = out or path.with_name("report.html")
-    write_whole(report, html(run))
+    compared = since_of(run, data, path, since)
+    if out is None:
+        write_whole(path.with_name(SINCE), dump_since(compared))
+    write_whole(report, html(run, compared))
     if out is None:
         write_whole(path.with_name("junit.xml"), junit(run))
     return report

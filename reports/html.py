@@ -2,8 +2,8 @@
 
 Rule 1: a pure function of the run. No clock, no path of this machine, no set order: rendering
 twice gives equal bytes.
-Rule 2: nothing is loaded and nothing runs. Style is inline, there is no script, and the page's own
-Content-Security-Policy forbids both (W3C CSP 3).
+Rule 2: nothing is loaded, and nothing runs but the page's own script (filters, arrow keys, opening
+everything for the printer), which the page does not need. See ``reports.policy``.
 Rule 3: every text goes through ``plain`` and then through Jinja's autoescape, by the environment
 and not by the template's author, so that no line of the template can forget it.
 """
@@ -12,85 +12,46 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
-from pathlib import Path
-from statistics import median
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from matrix.condensed import MOST_ROWS
-from matrix.grid import Heading, plain
+from matrix.grid import plain
 from matrix.probes import Verdict
-from matrix.record import CellRecord, Run, Step
-from reports.axes import Matrix, host_by_host, matrix_of
+from matrix.record import CellRecord, Run
 from reports.causes import CONFIDENCES, CauseSeen, causes_of, sections_for, warnings_of
-from reports.evidence import MANY_CELLS, MOST_EVIDENCE, evidence, override_words, with_evidence
-from reports.findings import ORIGINS, OVERRIDE, Blocked, blocked, findings, overrides, troubles
-from reports.grid import covered, scenarios_of
-from reports.headline import answer, headline
-from reports.marks import (
-    MEANINGS,
-    NOT_JUDGED,
-    VERDICT_MARKS,
-    counts,
-    holds,
-    overridden,
-    question,
-    tally,
+from reports.course import course_of, moment
+from reports.evidence import (
+    MANY_CELLS,
+    MOST_EVIDENCE,
+    evidence,
+    override_words,
+    reasons_of,
+    with_evidence,
 )
+from reports.findings import ORIGINS, OVERRIDE, Blocked, blocked, findings, overrides, troubles
+from reports.grid import covered
+from reports.headline import answer, headline
+from reports.hosts import after_words, host_table
+from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, question, tally
+from reports.method import proofs_of, sent_of
+from reports.pace import PERCENTS, milliseconds
+from reports.policy import TEMPLATES, asset, policy
 from reports.remedies import remedies_for, remedies_of
+from reports.since import Since
+from reports.view import ScenarioView, css, kinds_of, symbol, views
 from reports.way import LEGEND, picture
-
-NARROW_FROM = 20
-"""A matrix of more columns shows only symbols in its cells, and its names stand upright."""
 
 _SAFE_ANCHOR = re.compile(r"(?=[^:]+:)[A-Za-z0-9:._-]{1,200}")
 """With a colon in it, so that it is none of the page's own anchors and no short number."""
 
-_TEMPLATES = Path(__file__).parent / "templates"
 
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Neighbours in a matrix that share a heading."""
-
-    name: str
-    members: tuple[Heading, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ScenarioView:
-    """Everything that the template shows of one scenario."""
-
-    name: str
-    matrix: Matrix
-    sections: tuple[Group, ...]
-    column_groups: tuple[Group, ...]
-    row_groups: tuple[Group, ...]
-    sources: tuple[tuple[str, tuple[CellRecord, ...]], ...]
-    narrow: bool
-    pace: str
-
-    def words(self, row: Heading, column: Heading) -> str:
-        """What stands at that place in words: a verdict, or how many of which."""
-        many = self.matrix.many.get((row.key, column.key, column.section))
-        cell = self.matrix.at(row, column)
-        return tally(many) if many else (cell and cell.verdict) or NOT_JUDGED.meaning
-
-    def overridden(self, row: Heading, column: Heading) -> bool:
-        """Is a counted cell at that place judged by an override of the site?"""
-        many = self.matrix.many.get((row.key, column.key, column.section))
-        cell = self.matrix.at(row, column)
-        return any(c.selected and overridden(c) for c in many or (cell,) if c)
-
-
-def html(run: Run) -> bytes:
-    """The whole report, UTF-8."""
+def html(run: Run, since: Since | None = None) -> bytes:
+    """The whole report, UTF-8; ``since`` is what changed, None where nobody looked."""
     found = findings(run)
     seen = overrides(run)
     causes = causes_of(run)
@@ -100,6 +61,12 @@ def html(run: Run) -> bytes:
     by_origin: dict[str, list[Blocked]] = {origin: [] for origin in ORIGINS}
     for group in blocked(run):
         by_origin[group.origin].append(group)
+    reasons = reasons_of(shown)
+    numbers = _numbers(causes)
+    scenarios = views(run, shown)
+    by_id = {cell.id: cell for cell in run.cells}
+    style = asset("report.css") + _print_sizes(scenarios) + asset("print.css")
+    script = asset("report.js")
     text = _template().render(
         run=run,
         head=headline(run),
@@ -111,9 +78,22 @@ def html(run: Run) -> bytes:
         warnings=warnings_of(run),
         sections=sections_for((*causes, *warnings_of(run))),
         confidences=CONFIDENCES,
-        numbers=_numbers(causes),
+        numbers=numbers,
         findings=found,
-        scenarios=[_scenario(run, name, shown) for name in scenarios_of(run)],
+        scenarios=scenarios,
+        verdicts=_verdicts(run.cells),
+        hosts=list(dict.fromkeys(g.name for s in scenarios for g in s.row_groups if g.name)),
+        question_kinds=kinds_of(run),
+        since=since,
+        cells_of=lambda ids: [by_id[i] for i in ids if i in by_id],
+        course=course_of(run),
+        sent=sent_of(run),
+        proofs=proofs_of(run),
+        milliseconds=milliseconds,
+        moment=moment,
+        percents=PERCENTS,
+        host_facts=host_table(run),
+        after_words=after_words,
         answer=answer(run),
         blocked=[
             (origin, groups) for origin, groups in by_origin.items() if origin != OVERRIDE or seen
@@ -127,7 +107,6 @@ def html(run: Run) -> bytes:
             (title, nothing, _under(causes, verdicts), [f for f in found if f.verdict in verdicts])
             for title, nothing, verdicts in _KINDS
         ],
-        steps=_steps(run.timeline),
         controls=sum(not cell.selected for cell in run.cells),
         selected=sum(cell.selected for cell in run.cells),
         covered=covered(run),
@@ -137,9 +116,10 @@ def html(run: Run) -> bytes:
         left_out=len(run.cells) - len(shown),
         most_evidence=MOST_EVIDENCE,
         many=many,
-        evidence=lambda cell: evidence(cell, many=many),
-        css=_css,
-        symbol=_symbol,
+        reasons=reasons,
+        evidence=lambda cell: evidence(cell, many=many, reasons=reasons, explained=numbers),
+        css=css,
+        symbol=symbol,
         tally=tally,
         question=question,
         picture=picture,
@@ -147,6 +127,9 @@ def html(run: Run) -> bytes:
         holds=holds,
         words=_words,
         by_scenario=_by_scenario,
+        style=style,
+        script=script,
+        policy=policy(style, script),
     )
     return text.encode()
 
@@ -154,7 +137,7 @@ def html(run: Run) -> bytes:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -194,6 +177,21 @@ def _numbers(causes: Sequence[CauseSeen]) -> dict[str, list[int]]:
     return numbers
 
 
+def _verdicts(cells: Sequence[CellRecord]) -> list[tuple[str, int]]:
+    """Each verdict that occurs, with how many cells have it, controls with them."""
+    found = Counter(cell.verdict for cell in cells)
+    known = [(str(v), found.pop(v)) for v in VERDICT_MARKS if v in found]
+    return [*known, *(((NOT_JUDGED.meaning, sum(found.values())),) if found else ())]
+
+
+def _print_sizes(scenarios: Sequence[ScenarioView]) -> Markup:
+    """How many columns each narrow matrix has: on paper its signs shrink until it fits."""
+    rules = "".join(
+        f"#table-{s.number}{{--n:{len(s.matrix.columns)}}}\n" for s in scenarios if s.narrow
+    )
+    return Markup(rules)  # noqa: S704  numbers only
+
+
 def _visible(value: object) -> object:
     """What Jinja calls on every value before it is escaped and written."""
     if isinstance(value, str) and not isinstance(value, Markup):
@@ -213,83 +211,11 @@ def _anchors(cells: Sequence[CellRecord]) -> dict[str, str]:
     }
 
 
-def _scenario(run: Run, name: str, shown: Sequence[CellRecord]) -> ScenarioView:
-    matrix = matrix_of(run, name)
-    cells = [cell for cell in run.cells if cell.scenario == name]
-    sources: dict[str, list[CellRecord]] = {row.key: [] for row in matrix.rows}
-    for cell in shown:
-        if cell.scenario == name:
-            sources[cell.source].append(cell)
-    if len(matrix.rows) > MOST_ROWS:
-        matrix = host_by_host(matrix)
-    return ScenarioView(
-        name,
-        matrix,
-        tuple(
-            Group(section, tuple(members))
-            for section, members in groupby(matrix.columns, key=lambda c: c.section)
-        ),
-        tuple(
-            Group(group, tuple(members))
-            for (_, group), members in groupby(matrix.columns, key=lambda c: (c.section, c.group))
-        ),
-        tuple(
-            Group(group, tuple(members))
-            for group, members in groupby(matrix.rows, key=lambda r: r.group)
-        ),
-        tuple((source, tuple(some)) for source, some in sources.items() if some),
-        len(matrix.columns) > NARROW_FROM,
-        _pace(cells),
-    )
-
-
-def _pace(cells: Sequence[CellRecord]) -> str:
-    """How fast the wire answered: only cells whose reply crossed it are counted."""
-    rtts = sorted(
-        rtt
-        for cell in cells
-        if cell.observed is not None and cell.relation not in ("itself", "sibling")
-        for rtt in cell.observed.rtts_ms
-    )
-    if not rtts:
-        return ""
-    return (
-        f"Round trips over the wire: {rtts[0]:g} to {rtts[-1]:g} ms, median {median(rtts):.3g} ms, "
-        f"{len(rtts)} replies."
-    )
-
-
-def _css(verdict: str) -> str:
-    """The verdict's class; one letter in a matrix of thousands of cells."""
-    return _CLASSES.get(verdict, "vN")
-
-
-_CLASSES: dict[str, str] = {
-    Verdict.PASS: "vP",
-    Verdict.BLOCKED: "vB",
-    Verdict.FAIL: "vX",
-    Verdict.LEAK: "vL",
-    Verdict.IMPOSTOR: "vI",
-    Verdict.FLAPPING: "vF",
-    Verdict.INCONCLUSIVE: "vU",
-}
-
-
-def _symbol(verdict: str) -> str:
-    return VERDICT_MARKS.get(verdict, NOT_JUDGED).symbol
-
-
 def _by_scenario(cells: Sequence[CellRecord]) -> dict[str, list[CellRecord]]:
     found: dict[str, list[CellRecord]] = {}
     for cell in cells:
         found.setdefault(cell.scenario, []).append(cell)
     return found
-
-
-def _steps(timeline: Sequence[Step]) -> list[tuple[Step, float]]:
-    """Each step with its place in the run, in percent."""
-    whole = max((step.at_s for step in timeline), default=0.0)
-    return [(step, 100 * step.at_s / whole if whole > 0 else 0.0) for step in timeline]
 
 
 def _words(value: Any) -> str:

@@ -15,7 +15,7 @@ from reports.history import Night, SiteStory, stories
 from reports.history_html import history_html
 from reports.retention import fates
 
-_OURS = ("run.json", "report.html", "junit.xml", "diff.html", SEALED_MARK)
+_OURS = ("run.json", "since.json", "report.html", "junit.xml", "diff.html", SEALED_MARK)
 _PACKETS = "packets*.pcapng"
 MOST_FLAKY = 10
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,13 @@ def test_a_healthy_lab_is_all_pass_and_blocked(matrix: Matrix, fingerprint: Look
             assert cell["observed"]["request_seen"] == "yes", cell
             assert cell["observed"]["ttl"] == 64, cell
     assert not run.record["trouble"]
-    assert {p.name for p in run.folder.iterdir()} == {"run.json", "report.html", "junit.xml"}
+    written = {"run.json", "since.json", "report.html", "junit.xml"}
+    assert {p.name for p in run.folder.iterdir()} == written
+    phases = run.record["phases"]
+    assert [p["name"] for p in phases] == [
+        "connect", "build", "ask", "judge", "ask again, with witnesses", "name the causes", "put back",
+    ]  # fmt: skip
+    assert all(a["from_s"] <= a["to_s"] <= b["from_s"] for a, b in pairwise(phases))
     assert fingerprint() == before
     assert "\x1b[" not in run.text
     grid = [line for line in run.text.splitlines() if line.startswith("  c")]
@@ -119,6 +127,31 @@ def test_a_pulled_cable(lab: Lab, matrix: Matrix, fingerprint: Look, prober: str
     assert "enp0s5 has no carrier" in run.text
     assert "nobody answered ARP" in run.cell("bridge:c1:c3:address")["reason"]
     assert fingerprint() == before
+
+
+def test_the_report_of_a_bad_night_names_what_turned(lab: Lab, matrix: Matrix) -> None:
+    """A good run, then a pulled cable: since.json has exactly the cells that are not as they were."""
+    good = matrix("-m", "bridge")
+    assert good.code == 0, good.text
+    with unplugged(lab, "dev-node-01"):
+        bad = matrix("-m", "bridge")
+    since = json.loads((bad.folder / "since.json").read_bytes())
+    assert since["earlier"]["id"] == good.record["id"] != bad.record["id"]
+    assert since["compared"] == len(good.record["cells"])
+    now, then = bad.verdicts(), good.verdicts()
+    turned = {cell: (then[cell], now[cell]) for cell in now if now[cell] != then[cell]}
+    assert turned
+    assert turned == {
+        cell: (turn["before"], turn["now"])
+        for kind in ("worse", "better", "other")
+        for turn in since[kind]
+        for cell in turn["cells"]
+    }
+    assert not since["better"]
+    assert not since["came"]
+    assert not since["went"]
+    assert {c["where"] for c in since["changes"]} == {"dev-node-01"}, "its link, and nothing else"
+    assert "Went wrong" in (bad.folder / "report.html").read_text()
 
 
 def test_a_wrong_host_key_is_refused(

@@ -144,7 +144,7 @@ def test_the_dry_run_shows_it(today: date, said: str) -> None:
 def test_a_mark_for_many_carries_the_caret_of_any_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Host by host, the worst is drawn, and that an override judges one behind it is said."""
     monkeypatch.setattr("reports.grid.MOST_ROWS", 20)
-    monkeypatch.setattr("reports.html.MOST_ROWS", 20)
+    monkeypatch.setattr("reports.view.MOST_ROWS", 20)
     name = "production-web-frontend-0"
     closed, failed = (f"bridge:{name}05:{name}{other}:address" for other in ("06", "02"))
     found = spoiled(

@@ -289,7 +289,8 @@ def test_the_page_begins_with_the_causes(broken: Run) -> None:
     ):
         assert part in card, part
     assert page.index('id="causes"') < page.index('id="fix"') < page.index('id="matrix"')
-    assert f'<a href="#cause-1">{PORT.line}</a>' in page.partition("</header>")[0]
+    first = page.partition('id="order"')[2].partition("</section>")[0]
+    assert first.index(f'<a href="#cause-1">{PORT.line}</a>') < first.index('href="#cause-2"')
     ids = set(re.findall(r'id="([^"]+)"', page))
     assert all(link in ids for link in re.findall(r'href="#([^"]+)"', page))
     evidence = page.partition(f'<dl id="{SECOND}">')[2].partition("</dl>")[0]

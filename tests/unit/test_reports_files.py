@@ -16,10 +16,12 @@ import pytest
 from matrix.errors import ConfigError
 from matrix.record import CoverageRecord, Run, dump, load
 from reports.__main__ import main
+from reports.baseline import since_of
 from reports.files import write_reports
 from reports.html import html
 from reports.junit import junit
 from reports.plugin import pytest_run_recorded, pytest_terminal_summary
+from reports.since import Since
 from tests.unit.sample_run import HOSTILE, every_verdict, healthy, spoiled
 
 
@@ -108,6 +110,10 @@ def _folder(path: Path, run: Run) -> Path:
     return path
 
 
+def _alone(run: Run, folder: Path) -> Since:
+    return since_of(run, dump(run), folder / "run.json")
+
+
 def test_render_writes_equal_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder or its run.json; report.html and junit.xml beside it; twice gives equal bytes."""
     run = every_verdict()
@@ -116,11 +122,12 @@ def test_render_writes_equal_bytes(tmp_path: Path, capsys: pytest.CaptureFixture
     first = {p.name: p.read_bytes() for p in folder.iterdir()}
     assert main(["render", str(folder / "run.json")]) == 0
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == first
-    assert set(first) == {"run.json", "report.html", "junit.xml"}
-    assert first["report.html"] == html(run)
+    assert set(first) == {"run.json", "since.json", "report.html", "junit.xml"}
+    page = html(run, _alone(run, folder))
+    assert first["report.html"] == page
     assert first["junit.xml"] == junit(run)
     assert main(["render", str(folder), "--out", str(folder / "x.html")]) == 0
-    assert (folder / "x.html").read_bytes() == html(run)
+    assert (folder / "x.html").read_bytes() == page
     assert str(folder / "report.html") in capsys.readouterr().out
 
 
@@ -204,7 +211,8 @@ def test_the_plugin_shows_the_run_and_where_it_is(tmp_path: Path) -> None:
     lines = _said(path, every_verdict())
     assert lines[-2:] == [f"report: {tmp_path / 'report.html'}", f"record: {path}"]
     assert "5 of 112 cells are not as expected." in lines
-    assert (tmp_path / "report.html").read_bytes() == html(every_verdict())
+    page = html(every_verdict(), _alone(every_verdict(), tmp_path))
+    assert (tmp_path / "report.html").read_bytes() == page
 
 
 def test_the_plugin_says_what_the_disk_refused(
@@ -267,9 +275,10 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
     reader = os.open(pipe, os.O_RDWR)
     try:
         small = replace(healthy(), cells=(), hosts=())
-        assert len(html(small)) < 60_000, "more than a pipe holds"
+        page = html(small, _alone(small, tmp_path))
+        assert len(page) < 60_000, "more than a pipe holds"
         write_reports(dump(small), tmp_path / "run.json", out=pipe)
-        assert os.read(reader, 100_000) == html(small)
+        assert os.read(reader, 100_000) == page
     finally:
         os.close(reader)
     assert pipe.is_fifo()

@@ -139,7 +139,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["merge", *names, "--into", str(into)]) == 0
     assert "All 112 cells are as they should be" in capsys.readouterr().out
     assert {p.name for p in into.iterdir()} == {
-        "run.json", "report.html", "junit.xml", "packets-part-2.pcapng",
+        "run.json", "since.json", "report.html", "junit.xml", "packets-part-2.pcapng",
     }  # fmt: skip
     assert main(["merge", *names, "--into", str(into)]) == 2
     assert "is there already" in capsys.readouterr().err

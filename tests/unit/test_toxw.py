@@ -249,6 +249,7 @@ def test_no_apt(machine: Machine) -> None:
         (["run"], {}, "iproute2 uidmap nftables"),
         (["run"], {"TOXENV": "lab"}, "iproute2"),
         (["run", "-e", "ALL"], {"TOXENV": "x"}, "iproute2 uidmap nftables"),
+        (["run", "-e", "report"], {}, "chromium poppler-utils npm"),
         (["run", "-e", "x", "--", "-e", "lab"], {}, ""),
         (["config", "-e", "lab"], {}, ""),
         (["run", "--help"], {}, ""),
