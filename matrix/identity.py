@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from matrix.plan import hears
 from matrix.probes import By, Cell, Identity, Observation, Outcome, Relation, Seen
 from matrix.topology import EndpointKind
 
@@ -55,9 +56,10 @@ class Witnesses:
 
 def stranger(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
     """Words for who else answered in this cell; "" when nobody else did, or nobody at all."""
-    return _wrong_name(cell, seen) or (
-        _wrong_replier(cell, seen, witnesses) if seen.received else ""
-    )
+    if seen.received:
+        return _wrong_name(cell, seen) or _wrong_replier(cell, seen, witnesses)
+    # Where ARP alone is to be answered, it is the target's to answer.
+    return _wrong_name(cell, seen) or (_wrong_mac(cell, seen, witnesses) if hears(cell) else "")
 
 
 def _wrong_name(cell: Cell, seen: Observation) -> str:

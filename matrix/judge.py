@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from matrix.identity import Witnesses, stranger
 from matrix.overrides import with_override
-from matrix.plan import Proof, Proves, needs, proofs
+from matrix.plan import Proof, Proves, hears, needs, proofs
 from matrix.probes import (
     By,
     Cell,
@@ -82,12 +82,20 @@ def judge(
 
 
 def _proven(cell: Cell, outcome: Outcome | None, someone_else: str) -> bool:
+    if hears(cell):
+        return isinstance(outcome, Observation) and _answered_arp(outcome) and not someone_else
     return (
         isinstance(outcome, Observation)
         and outcome.received > 0
         and not someone_else
         and not _unproven_gateway(cell, outcome)
     )
+
+
+def _answered_arp(seen: Observation) -> bool:
+    """Did somebody answer ARP in this batch? The entries were deleted before it."""
+    entry = seen.neighbour
+    return entry is not None and bool(entry.mac) and entry.state not in FIXED
 
 
 def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
@@ -159,6 +167,8 @@ _FAILED = {
     Proves.REACHES: "reached nobody over the wire",
     Proves.ANSWERS: "answered nobody over the wire",
     Proves.RESOLVES: "resolved no name at all",
+    Proves.CARRIES: "carried nothing of its passthru endpoint over the wire",
+    Proves.HEARS: "answered nobody's ARP request",
 }
 
 
@@ -266,6 +276,8 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
         # An override knows of a fault between two that may hear each other: no reply is all it
         # says, and on which half of the way it is lost, the reason tells.
         return _silent(cell, seen, court, _lost(cell, seen))
+    if cell.source.name in cell.physics.deaf:
+        return _deaf_source(cell, seen, court)
     if seen.request_seen is Seen.YES:
         return _say(
             cell,
@@ -273,18 +285,45 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
             f"no reply, but {_requests(seen.requests_seen)} arrived at {cell.target.name}, where "
             "nothing should arrive",
         )
-    entry = seen.neighbour
-    if entry is not None and entry.mac and entry.state not in FIXED:
-        # The entries were deleted before the batch, so somebody answered ARP in it.
+    if hears(cell):
+        return _deaf(cell, seen, court)
+    if seen.neighbour is not None and _answered_arp(seen):
         return _say(
             cell,
             Verdict.LEAK,
-            f"no reply, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, "
+            f"no reply, but {seen.neighbour.mac} answered ARP for {seen.address}: layer 2 is open, "
             "and something above it keeps silent (a firewall?)",
         )
     if doubt := _never_asked(cell, seen, court):
         return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {doubt}")
     return _silent(cell, seen, court)
+
+
+def _deaf_source(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+    """Silence by passthru at the source: what it sends may arrive, and no answer comes up to it.
+
+    It learns a neighbour's MAC address where that one asks for it, by a broadcast; it is never told.
+    """
+    if doubt := _never_asked(cell, seen, court):
+        return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {doubt}")
+    where = ""
+    if seen.request_seen is Seen.YES:
+        where = f"; {_requests(seen.requests_seen)} arrived at {cell.target.name}" + (
+            f", and {seen.replies_left} replies left it" if seen.replies_left else ""
+        )
+    return _silent(cell, seen, court, where)
+
+
+def _deaf(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+    """Silence by passthru at the target: ARP must have been answered, or nothing shows that it stands."""
+    if seen.neighbour is None or not _answered_arp(seen):
+        return _say(
+            cell,
+            Verdict.INCONCLUSIVE,
+            f"silence, but it proves nothing: {cell.target.name} did not even answer ARP, which "
+            "passthru leaves to it (is it there?)",
+        )
+    return _silent(cell, seen, court, f"; {seen.neighbour.mac} answered ARP for {seen.address}")
 
 
 def _never_asked(cell: Cell, seen: Observation, court: _Court) -> str:

@@ -71,7 +71,8 @@ class Expectation:
 
     ``ttl`` is the reply's TTL when the right one answers over the right path; None where we
     cannot know it (the gateway is not ours). ``how`` are the anchors of the sections in
-    ``matrix.remedies`` that show the remedy step by step.
+    ``matrix.remedies`` that show the remedy step by step. ``deaf`` are the hosts of the two ends that
+    take in no unicast frame on this segment, because a passthru endpoint gets them all.
     """
 
     expected: Expected
@@ -79,6 +80,7 @@ class Expectation:
     ttl: int | None = None
     remedy: str = ""
     how: tuple[str, ...] = ()
+    deaf: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class HostRecord:
     after: HostFacts | None = None
     trouble: str = ""
     difference: tuple[str, ...] = ()
+    hairpin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,10 @@ class CellRecord:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioRecord:
-    """A scenario as declared, in plain words for the report."""
+    """A scenario as declared, in plain words for the report.
+
+    ``round``: scenarios of one round stood at the same time; see ``matrix.rounds``.
+    """
 
     name: str
     kind: str
@@ -165,6 +169,7 @@ class ScenarioRecord:
     gateway_present: bool
     vlan: int | None
     parents: dict[str, str]
+    round: int = 1
 
 
 @dataclass(frozen=True, slots=True)

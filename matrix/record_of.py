@@ -23,6 +23,7 @@ from matrix.record import (
     ScenarioRecord,
     SiteRecord,
 )
+from matrix.rounds import rounds
 from matrix.topology import Scenario, Topology
 from matrix.way import Trace
 
@@ -36,14 +37,20 @@ def site_record(topology: Topology, *, path: str, sha256: str, text: str = "") -
         echoes=topology.timing.echoes,
         reply_deadline_s=topology.timing.reply_deadline_s,
         name_deadline_s=topology.timing.name_deadline_s,
-        scenarios=tuple(_scenario(topology, scenario) for scenario in topology.scenarios),
+        scenarios=tuple(
+            _scenario(topology, scenario, number)
+            for number, together in enumerate(rounds(topology.scenarios), 1)
+            for scenario in together
+        ),
         text=text,
     )
 
 
 def host_records(topology: Topology) -> tuple[HostRecord, ...]:
     """The hosts before anything is known of them."""
-    return tuple(HostRecord(h.name, h.parent, str(h.address)) for h in topology.hosts)
+    return tuple(
+        HostRecord(h.name, h.parent, str(h.address), hairpin=h.hairpin) for h in topology.hosts
+    )
 
 
 def cause_record(cause: Cause) -> CauseRecord:
@@ -80,7 +87,7 @@ def cell_records(
     )
 
 
-def _scenario(topology: Topology, scenario: Scenario) -> ScenarioRecord:
+def _scenario(topology: Topology, scenario: Scenario, number: int) -> ScenarioRecord:
     segment = scenario.segment
     return ScenarioRecord(
         name=scenario.name,
@@ -92,6 +99,7 @@ def _scenario(topology: Topology, scenario: Scenario) -> ScenarioRecord:
         gateway_present=segment.gateway_present,
         vlan=segment.vlan,
         parents={host.name: scenario.parent_on(host) for host in topology.hosts},
+        round=number,
     )
 
 

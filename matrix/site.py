@@ -44,6 +44,7 @@ class _Host(_Table):
     name: Name
     parent: LinkName
     address: IPv4Interface
+    hairpin: StrictBool = False
 
 
 class _Allot(_Table):
@@ -55,7 +56,7 @@ class _Allot(_Table):
 class _Scenario(_Table):
     name: Name
     network: DockerName
-    mode: Literal["bridge"] = "bridge"
+    mode: Literal["private", "vepa", "bridge", "passthru"] = "bridge"
     vlan: StrictInt | None = Field(default=None, ge=1, le=4094)
     subnet: IPv4Network
     gateway: IPv4Address
@@ -93,7 +94,8 @@ _WRITE = {
     "parent": 'the NIC, at most 15 characters, such as parent = "enp0s5"',
     "address": 'an address with its prefix length, such as address = "192.168.2.210/24"',
     "network": 'a Docker network name of two characters or more, such as network = "macnet"',
-    "mode": 'mode = "bridge" (or leave the line out)',
+    "mode": 'mode = "private", "vepa", "bridge" or "passthru" (or leave it out: bridge)',
+    "hairpin": "hairpin = true where the host's switch port sends frames back, or hairpin = false",
     "vlan": "an 802.1Q VLAN id from 1 to 4094, such as vlan = 200",
     "subnet": 'a network without host bits, such as subnet = "192.168.2.0/24"',
     "gateway": 'an IPv4 address, such as gateway = "192.168.2.1"',
@@ -154,15 +156,18 @@ def read_site(text: str, *, name: str) -> Topology:
 
 def _override_faults(found: dict[str, Any], lines: Lines) -> list[tuple[Loc, str]]:
     """What is wrong with the overrides, where the cells that they could name are known."""
+    if not found.get("override"):
+        return []
     try:
         rest = _Site.model_validate({k: v for k, v in found.items() if k != "override"})
-    except ValidationError:
+        cells = plan(_topology(rest, lines))
+    except (ValidationError, LookupError):  # a site that is at fault may have cells of no rule
         return []
-    return list(override_checks(found, plan(_topology(rest, lines)), lines))
+    return list(override_checks(found, cells, lines))
 
 
 def _topology(site: _Site, lines: Lines) -> Topology:
-    hosts = tuple(Host(h.name, h.parent, h.address) for h in site.host)
+    hosts = tuple(Host(h.name, h.parent, h.address, h.hairpin) for h in site.host)
     return Topology(
         hosts=hosts,
         scenarios=tuple(_scenario(s, hosts) for s in site.scenario),

@@ -29,11 +29,16 @@ class EndpointKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A Docker host: its alias in the OpenSSH configuration, its NIC, its own LAN address."""
+    """A Docker host: its alias in the OpenSSH configuration, its NIC, its own LAN address.
+
+    ``hairpin``: its switch port sends frames back out of the port they came in by (reflective
+    relay, IEEE 802.1Qbg).
+    """
 
     name: str
     parent: str
     address: IPv4Interface
+    hairpin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Endpoint:
 class Scenario:
     """One macvlan network on one segment, on every host of the site.
 
+    ``mode`` is the macvlan mode of its links: private, vepa, bridge or passthru.
     ``host_addresses`` maps a host's name to its own address on the segment; a host that has none
     takes no part in the scenario's cells.
     """
@@ -93,6 +99,10 @@ class Scenario:
         if self.segment.vlan is None:
             return host.parent
         return f"{host.parent}.{self.segment.vlan}"
+
+    def is_deaf(self, host: str) -> bool:
+        """Does a passthru endpoint of this scenario take all unicast frames of that host's parent?"""
+        return self.mode == "passthru" and bool(self.containers_on(host))
 
     def address_of(self, host: str) -> IPv4Interface | None:
         """The host's own address on this segment, None where it has none."""

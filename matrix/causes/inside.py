@@ -126,6 +126,14 @@ def default_routes(scene: Scene) -> Iterator[Cause]:
         )
 
 
+_MODES = {
+    "private": "in mode private siblings are kept apart",
+    "vepa": "in mode vepa siblings are not served inside the parent",
+    "bridge": "in mode bridge siblings are served inside the parent",
+    "passthru": "in mode passthru it takes every unicast frame of the NIC, and its host is deaf there",
+}
+
+
 def modes(scene: Scene) -> Iterator[Cause]:
     """Links of containers in another macvlan mode than declared."""
     for (scenario, name), inner in sorted(scene.inner.items()):
@@ -137,7 +145,7 @@ def modes(scene: Scene) -> Iterator[Cause]:
             "macvlan-mode",
             f"{name} on {host}",
             f"the link of {name} on {host} is in macvlan mode {inner.mode}; the site declares "
-            f"{declared}: in mode {inner.mode} siblings are not served inside the parent",
+            f"{declared}: {_MODES.get(inner.mode, 'what it does with frames is not known')}",
             Confidence.CERTAIN,
             (f"netlink in {name}: macvlan mode {inner.mode}",),
             tuple(
