@@ -103,9 +103,7 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
     sources = {
         (c.scenario, c.source.name) for c in scene.cells if c.id in mine and not _negative(c)
     }
-    targets = {
-        (c.scenario, c.target.name) for c in scene.cells if c.id in mine and not _negative(c)
-    }
+    targets = {(c.there, c.target.name) for c in scene.cells if c.id in mine and not _negative(c)}
     more = [
         c.id
         for c in scene.bad()
@@ -115,10 +113,7 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
         and not scene.not_run(c)
         and (
             (c.scenario, c.source.name) in sources
-            or (
-                c.expectation.expected is Expected.SILENCE
-                and (c.scenario, c.target.name) in targets
-            )
+            or (c.expectation.expected is Expected.SILENCE and (c.there, c.target.name) in targets)
         )
     ]
     return replace(cause, cells=(*cause.cells, *more))

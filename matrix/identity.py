@@ -160,9 +160,20 @@ def _wrong_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
 
 
 def _wrong_sender(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
-    """Words for replies whose frames were sent by somebody else than the target."""
+    """Words for replies whose frames were sent by somebody else than the target.
+
+    From another segment they are sent by its router: the one that the source's gateway cells found.
+    """
     if cell.relation is Relation.ITSELF:
         return ""
+    if cell.relation is Relation.OTHER_SEGMENT:
+        routers = witnesses.gateway_macs.get(cell.scenario, {})
+        strange = [m for m in seen.reply_macs if routers and m.lower() not in routers]
+        return (
+            f"replies were sent on by {', '.join(strange)}, and the gateway has {', '.join(routers)}"
+            if strange
+            else ""
+        )
     right = _own(cell, witnesses)
     wrong = [mac for mac in seen.reply_macs if right and mac.lower() not in right]
     if not wrong:

@@ -13,18 +13,23 @@ Rule 2: first match wins, in this order: did not run, somebody else answered, re
 | no reply, but the request arrived| FAIL (lost on the way back) | LEAK (one way)       |
 | no reply, controls answered      | FAIL                        | BLOCKED              |
 | no reply, a control failed       | FAIL                        | INCONCLUSIVE         |
+
+Between segments a LEAK comes before all: frames below IP that were seen where they should not be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from matrix.apart import apart_doubt, apart_words, crossed_words
 from matrix.identity import Witnesses, stranger
 from matrix.overrides import with_override
 from matrix.plan import Proof, Proves, hears, needs, proofs
 from matrix.probes import (
     By,
     Cell,
+    Crossing,
     Expected,
     Identity,
     Judgement,
@@ -36,6 +41,7 @@ from matrix.probes import (
     Seen,
     Verdict,
 )
+from matrix.rules import LINUX_TTL
 from matrix.topology import EndpointKind
 
 NEVER_PROBED = "no outcome came back for this cell"
@@ -50,6 +56,7 @@ def judge(
     outcomes: Mapping[str, Outcome],
     identities: Iterable[Identity] = (),
     claims: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+    crossings: Mapping[str, Crossing] | None = None,
 ) -> dict[str, Judgement]:
     """A judgement for every cell.
 
@@ -59,7 +66,9 @@ def judge(
         identities: the MAC addresses of our endpoints and hosts, by endpoint name.
         claims: the MAC addresses that answered ARP for an address meanwhile, whoever asked, by
             scenario and address.
+        crossings: what the targets of cells between segments saw of their sources' frames, by cell id.
     """
+    crossed = crossings or {}
     everything = tuple(cells)
     witnesses = Witnesses(everything, outcomes, identities, claims or {})
     strangers = {
@@ -75,7 +84,14 @@ def judge(
     court = _Court(everything, proven, witnesses)
     return {
         cell.id: with_override(
-            cell, _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
+            cell,
+            _judge_below(
+                cell,
+                outcomes.get(cell.id),
+                strangers.get(cell.id, ""),
+                court,
+                crossed.get(cell.id),
+            ),
         )
         for cell in everything
     }
@@ -172,7 +188,26 @@ _FAILED = {
 }
 
 
-def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _Court) -> Judgement:
+def _judge_below(
+    cell: Cell,
+    outcome: Outcome | None,
+    someone_else: str,
+    court: _Court,
+    crossing: Crossing | None,
+) -> Judgement:
+    """What crossed below IP comes before all: nothing may hide that two segments are one."""
+    if leaked := crossed_words(cell, crossing):
+        return _say(cell, Verdict.LEAK, leaked)
+    return _judge_one(cell, outcome, someone_else, court, crossing)
+
+
+def _judge_one(
+    cell: Cell,
+    outcome: Outcome | None,
+    someone_else: str,
+    court: _Court,
+    crossing: Crossing | None,
+) -> Judgement:
     if outcome is None:
         return _say(cell, Verdict.INCONCLUSIVE, NEVER_PROBED)
     if isinstance(outcome, NotRun):
@@ -207,9 +242,37 @@ def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _C
             f"{outcome.received} replies, but no neighbour entry at {cell.source.name}: it was "
             "answered inside the source's own namespace, or over another link",
         )
+    return _answered(cell, outcome, court, crossing)
+
+
+def _answered(cell: Cell, seen: Observation, court: _Court, crossing: Crossing | None) -> Judgement:
+    """It was asked, and nobody else answered."""
+    if cell.relation is Relation.OTHER_SEGMENT:
+        return _across(cell, seen, court, crossing)
     if cell.expectation.expected is Expected.REPLY:
-        return _reply_expected(cell, outcome)
-    return _silence_expected(cell, outcome, court)
+        return _reply_expected(cell, seen)
+    return _silence_expected(cell, seen, court)
+
+
+def _across(cell: Cell, seen: Observation, court: _Court, crossing: Crossing | None) -> Judgement:
+    """Between two segments: by the declared router alone, and below IP not at all."""
+    if seen.received and any(ttl >= LINUX_TTL for ttl in seen.ttls):
+        return _say(
+            cell,
+            Verdict.LEAK,
+            f"{seen.received} of {seen.sent} replies with TTL {max(seen.ttls)}: they passed no router, "
+            "so the two segments are one",
+        )
+    doubt = apart_doubt(cell, crossing)
+    below = doubt or apart_words(cell, crossing)
+    if cell.expectation.expected is Expected.REPLY:
+        found = _reply_expected(cell, seen)
+        return replace(found, reason=f"{found.reason}; {below}")
+    if not seen.received and seen.request_seen is not Seen.YES:
+        if doubt:
+            return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {doubt}")
+        return _silent(cell, seen, court, f"; {below}")
+    return _silence_expected(cell, seen, court)
 
 
 def _unresolved(cell: Cell, found: Resolution, court: _Court) -> Judgement:

@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 from itertools import zip_longest
 
+from matrix.across import across
 from matrix.overrides import overridden, proves
 from matrix.probes import By, Cell, Expected, Relation
 from matrix.rules import Situation, expectation, is_undecided
@@ -47,7 +48,7 @@ def plan(topology: Topology, today: date | None = None) -> tuple[Cell, ...]:
     Raises:
         ValueError: the site has overrides, and no day was given.
     """
-    cells = (cell for scenario in topology.scenarios for cell in _cells(topology, scenario))
+    cells = (cell for scenario in topology.scenarios for cell in _cells_from(topology, scenario))
     if not topology.overrides:
         return tuple(cells)
     if today is None:
@@ -112,7 +113,7 @@ def proofs(cell: Cell) -> tuple[Proof, ...]:
     if cell.relation in _OVER_THE_WIRE:
         return (
             (cell.scenario, cell.source.name, Proves.REACHES),
-            (cell.scenario, cell.target.name, Proves.ANSWERS),
+            (cell.there, cell.target.name, Proves.ANSWERS),
             *((cell.scenario, host, Proves.CARRIES) for host in cell.physics.deaf),
         )
     return ()
@@ -150,7 +151,14 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
     answers = Proves.HEARS if cell.target.name in deaf else Proves.ANSWERS
     source = cell.scenario, cell.source.name, reaches
     # A cell whose own ARP must be answered needs nobody else's.
-    return (source,) if hears(cell) else (source, (cell.scenario, cell.target.name, answers))
+    return (source,) if hears(cell) else (source, (cell.there, cell.target.name, answers))
+
+
+def _cells_from(topology: Topology, scenario: Scenario) -> Iterator[Cell]:
+    """The cells whose source stands in this scenario."""
+    yield from _cells(topology, scenario)
+    if topology.isolation is not None:
+        yield from across(topology, scenario)
 
 
 def _cells(topology: Topology, scenario: Scenario) -> Iterator[Cell]:

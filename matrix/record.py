@@ -117,12 +117,24 @@ class OverrideRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossingRecord:
+    """What the target's link saw of the source's frames below IP. See ``matrix.probes.Crossing``."""
+
+    sent: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    heard_by: tuple[str, ...] = ()
+    hears: tuple[str, ...] = ()
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CellRecord:
     """One cell: question, expectation, evidence, verdict.
 
     ``selected`` is False for a cell that ran only as a control of selected ones. ``observed`` is
     None where the probe did not run; ``not_run`` then says why. ``verdict`` is "" until judged.
-    ``trace`` is the way of its frames, where it was asked again with witnesses.
+    ``trace`` is the way of its frames, where it was asked again with witnesses. ``target_scenario``
+    is "" where the target stands in the cell's own scenario; ``crossing`` is there where it does not.
     """
 
     id: str
@@ -151,6 +163,8 @@ class CellRecord:
     trace: Trace | None = None
     override: OverrideRecord | None = None
     how: tuple[str, ...] = ()
+    target_scenario: str = ""
+    crossing: CrossingRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +184,7 @@ class ScenarioRecord:
     vlan: int | None
     parents: dict[str, str]
     round: int = 1
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

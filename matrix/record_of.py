@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from matrix.cause import Cause
 from matrix.probes import (
     Cell,
+    Crossing,
     Judgement,
     NotRun,
     Observation,
@@ -17,6 +18,7 @@ from matrix.probes import (
 from matrix.record import (
     CauseRecord,
     CellRecord,
+    CrossingRecord,
     HostRecord,
     ObservedRecord,
     OverrideRecord,
@@ -73,6 +75,7 @@ def cell_records(
     outcomes: Mapping[str, Outcome],
     judgements: Mapping[str, Judgement],
     traces: Mapping[str, Trace],
+    crossings: Mapping[str, Crossing],
 ) -> tuple[CellRecord, ...]:
     """The cells, as far as they have come."""
     return tuple(
@@ -82,6 +85,7 @@ def cell_records(
             outcome=outcomes.get(cell.id),
             judgement=judgements.get(cell.id),
             trace=traces.get(cell.id),
+            crossing=crossings.get(cell.id),
         )
         for cell in cells
     )
@@ -100,6 +104,7 @@ def _scenario(topology: Topology, scenario: Scenario, number: int) -> ScenarioRe
         vlan=segment.vlan,
         parents={host.name: scenario.parent_on(host) for host in topology.hosts},
         round=number,
+        internal=scenario.internal,
     )
 
 
@@ -110,6 +115,7 @@ def _cell(
     outcome: Outcome | None,
     judgement: Judgement | None,
     trace: Trace | None,
+    crossing: Crossing | None,
 ) -> CellRecord:
     return CellRecord(
         id=cell.id,
@@ -137,8 +143,14 @@ def _cell(
         not_run=outcome.why if isinstance(outcome, NotRun) else "",
         trace=trace,
         how=cell.expectation.how,
+        target_scenario=cell.target_scenario,
+        crossing=_crossing(crossing) if crossing else None,
         override=override_record(cell.overridden) if cell.overridden else None,
     )
+
+
+def _crossing(found: Crossing) -> CrossingRecord:
+    return CrossingRecord(found.sent, found.seen, found.heard_by, found.hears, found.doubt)
 
 
 def override_record(found: Overridden) -> OverrideRecord:

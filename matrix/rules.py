@@ -138,6 +138,13 @@ RULES: tuple[Rule, ...] = (
         how=(ROUTER,),
     ),
     Rule(
+        "gateway of an internal network",
+        lambda s: s.relation is Relation.GATEWAY and s.scenario.internal,
+        Expected.REPLY,
+        "--internal takes the default route away, and nothing else: the gateway is one more machine on "
+        "{segment}, as is everybody there. It isolates nobody on a LAN",
+    ),
+    Rule(
         "gateway",
         lambda s: s.relation is Relation.GATEWAY,
         Expected.REPLY,

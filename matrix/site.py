@@ -25,7 +25,16 @@ from matrix.plan import plan
 from matrix.site_checks import cross_checks
 from matrix.toml_lines import Lines
 from matrix.toml_lines import Path as Loc
-from matrix.topology import Container, Host, Override, Scenario, Segment, Timing, Topology
+from matrix.topology import (
+    Container,
+    Host,
+    Isolation,
+    Override,
+    Scenario,
+    Segment,
+    Timing,
+    Topology,
+)
 
 # Names go into file names, terminal lines, ssh arguments and Docker objects: no separator of
 # ours (":"), no leading "-", nothing a shell or a terminal would take for something else.
@@ -62,6 +71,7 @@ class _Scenario(_Table):
     gateway: IPv4Address
     gateway_present: StrictBool = True
     host_addresses: dict[Name, IPv4Address] = Field(default_factory=dict)
+    internal: StrictBool = False
     containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
 
@@ -70,6 +80,10 @@ class _Timing(_Table):
     echoes: StrictInt = Field(default=Timing().echoes, ge=1, le=100)
     reply_deadline_s: float = Field(default=Timing().reply_deadline_s, ge=0.1, le=60)
     name_deadline_s: float = Field(default=Timing().name_deadline_s, ge=0.1, le=60)
+
+
+class _Isolation(_Table):
+    routed: list[Name] = Field(default_factory=list)
 
 
 class _Override(_Table):
@@ -87,6 +101,7 @@ class _Site(_Table):
     host: list[_Host] = Field(min_length=1)
     scenario: list[_Scenario] = Field(min_length=1)
     override: list[_Override] = Field(default_factory=list)
+    isolation: _Isolation | None = None
 
 
 _WRITE = {
@@ -112,6 +127,9 @@ _WRITE = {
     "reply_deadline_s": "seconds from 0.1 to 60, such as reply_deadline_s = 1.0",
     "name_deadline_s": "seconds from 0.1 to 60, such as name_deadline_s = 5.0",
     "embedded_lab": "embedded_lab = true or embedded_lab = false",
+    "internal": "internal = true or internal = false",
+    "isolation": "an [isolation] table, with routed or with nothing in it",
+    "routed": 'the scenarios that one router joins, such as routed = ["vlan10", "vlan200"]',
     "host": "a [[host]] table with name, parent and address for each Docker host",
     "scenario": "a [[scenario]] table with name, network, subnet, gateway and containers",
     "timing": "a [timing] table with echoes, reply_deadline_s or name_deadline_s",
@@ -174,6 +192,7 @@ def _topology(site: _Site, lines: Lines) -> Topology:
         image=site.image,
         timing=Timing(**site.timing.model_dump()),
         embedded_lab=site.embedded_lab,
+        isolation=Isolation(tuple(site.isolation.routed)) if site.isolation else None,
         overrides=tuple(
             Override(**one.model_dump(), line=lines.of(("override", number)))
             for number, one in enumerate(site.override)
@@ -194,6 +213,7 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
         network=found.network,
         mode=found.mode,
         segment=Segment(found.subnet, found.gateway, found.gateway_present, found.vlan),
+        internal=found.internal,
         containers=tuple(
             Container(container, host.name, address)
             for host in hosts

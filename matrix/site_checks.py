@@ -26,6 +26,7 @@ def cross_checks(site: dict[str, Any]) -> Iterator[Fault]:
     yield from _parents(hosts, scenarios)
     yield from _subnets(scenarios)
     yield from _passthru(hosts, scenarios)
+    yield from _routed(_dict(site, "isolation"), scenarios)
     for number, scenario in enumerate(scenarios):
         yield from _scenario(("scenario", number), scenario, hosts)
 
@@ -115,6 +116,23 @@ def _subnets(scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
                     f"{subnet} overlaps {other} of scenario {name!r}; write another subnet",
                 )
         seen.append((subnet, str(scenario.get("name")), scenario.get("vlan")))
+
+
+def _routed(isolation: dict[str, Any], scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
+    """A router is reached by the gateways of its segments, so these must be there."""
+    by_name = {str(s.get("name")): s for s in scenarios}
+    names = isolation.get("routed")
+    for place, name in enumerate(names if isinstance(names, list) else ()):
+        loc: Loc = ("isolation", "routed", place)
+        if name not in by_name:
+            yield loc, f"{name!r} is no scenario; scenarios are {', '.join(by_name) or 'none'}"
+        elif by_name[name].get("gateway_present") is False:
+            yield (
+                loc,
+                f"{name!r} has gateway_present = false, so no router; write true, or leave it out",
+            )
+        elif by_name[name].get("internal") is True:
+            yield loc, f"{name!r} is internal, so without a default route; leave it out"
 
 
 def _passthru(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> Iterator[Fault]:

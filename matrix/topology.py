@@ -79,7 +79,8 @@ class Scenario:
 
     ``mode`` is the macvlan mode of its links: private, vepa, bridge or passthru.
     ``host_addresses`` maps a host's name to its own address on the segment; a host that has none
-    takes no part in the scenario's cells.
+    takes no part in the scenario's cells. ``internal``: the network is made with ``--internal``,
+    so that Docker gives its containers no default route.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Scenario:
     segment: Segment
     containers: tuple[Container, ...]
     host_addresses: tuple[tuple[str, IPv4Interface], ...]
+    internal: bool = False
 
     @property
     def kind(self) -> str:
@@ -119,6 +121,20 @@ class Scenario:
             *(Endpoint(n, EndpointKind.HOST, n, a.ip) for n, a in self.host_addresses),
             Endpoint("gateway", EndpointKind.GATEWAY, "", self.segment.gateway),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """Segments are to be proven apart: every container asks those of the other segments, too.
+
+    ``routed`` are the scenarios whose gateways are one router that forwards between them.
+    """
+
+    routed: tuple[str, ...] = ()
+
+    def routes(self, one: str, other: str) -> bool:
+        """Does the declared router forward from one scenario's segment to the other's?"""
+        return one in self.routed and other in self.routed
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +180,7 @@ class Topology:
     timing: Timing = Timing()
     embedded_lab: bool = False
     overrides: tuple[Override, ...] = ()
+    isolation: Isolation | None = None
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError for a name that the site does not have."""

@@ -55,9 +55,21 @@ def headline(run: Run) -> Headline:
         look = trouble or (warnings[0].line if warnings else "")
         return Headline(not trouble, sentence, look, warned=bool(warnings))
     be = "is" if bad == 1 else "are"
-    sentence = f"{bad} of {total} cells{part} {be} not as expected{warned}."
+    sentence = f"{_leaks(selected)}{bad} of {total} cells{part} {be} not as expected{warned}."
     look = trouble or _first(run)
     return Headline(good=False, sentence=sentence, look=look, warned=bool(warnings))
+
+
+def _leaks(cells: tuple[CellRecord, ...]) -> str:
+    """What came through where nothing may: it stands before all else. "" where nothing did."""
+    leaks = [c for c in cells if c.verdict == Verdict.LEAK]
+    if not leaks:
+        return ""
+    pairs = dict.fromkeys(
+        " and ".join(sorted((c.scenario, c.target_scenario))) for c in leaks if c.target_scenario
+    )
+    between = f", between the segments {'; '.join(pairs)}" if pairs else ""
+    return f"LEAK in {len(leaks)} cell{'s' * (len(leaks) > 1)}{between}. "
 
 
 def _first(run: Run) -> str:

@@ -100,6 +100,8 @@ def _no_way_back(scene: Scene, cell: Cell) -> str:
 def default_routes(scene: Scene) -> Iterator[Cause]:
     """Containers whose default route does not lead to the declared gateway. No cell shows it."""
     for (scenario, name), inner in sorted(scene.inner.items()):
+        if scene.topology.scenario(scenario).internal and inner.gateway is None:
+            continue  # as it is meant to be
         declared = scene.topology.scenario(scenario).segment
         right = str(declared.gateway)
         if inner.gateway == right or (inner.gateway is None and not declared.gateway_present):
