@@ -16,7 +16,7 @@ from matrix.probes import Cell, Relation, Verdict
 def joined(scene: Scene) -> Iterator[Cause]:
     """Frames of one segment were seen on another one: certain, for nothing else can carry them."""
     for (here, there), cells in _leaks(scene).items():
-        crossed = [c for c in cells if (f := scene.crossings.get(c.id)) and f.seen]
+        crossed = _crossed(scene, cells)
         if not crossed:
             continue
         one, two = (scene.topology.scenario(name) for name in (here, there))
@@ -30,7 +30,7 @@ def joined(scene: Scene) -> Iterator[Cause]:
             + (", some with the tag that they had" if tagged else ""),
             Confidence.CERTAIN,
             tuple(f"{c.id}: {', '.join(scene.crossings[c.id].seen)}" for c in crossed[:3]),
-            tuple(c.id for c in cells),
+            _consequences(scene, here, there),
             f"ssh {first.target.host} tcpdump -p -e -n -i {parent} broadcast or multicast",
             "find where the two meet: a port that is in both (a trunk's native VLAN, an access port in "
             "the wrong one), a cable between two ports, or a bridge over two sub-interfaces",
@@ -39,9 +39,10 @@ def joined(scene: Scene) -> Iterator[Cause]:
 
 def routed(scene: Scene) -> Iterator[Cause]:
     """Nothing crosses below IP, and yet packets arrive: somebody forwards them."""
+    met = {name for pair, cells in _leaks(scene).items() if _crossed(scene, cells) for name in pair}
     for (here, there), cells in _leaks(scene).items():
-        if any((f := scene.crossings.get(c.id)) and f.seen for c in cells):
-            continue
+        if {here, there} & met:
+            continue  # one of them is another segment as well, whose router this may be
         one, two = (scene.topology.scenario(name) for name in (here, there))
         ttls = sorted({t for c in cells if (o := scene.observed(c)) for t in o.ttls})
         yield Cause(
@@ -60,6 +61,24 @@ def routed(scene: Scene) -> Iterator[Cause]:
             f"have the gateways {one.segment.gateway} and {two.segment.gateway} drop what goes from the "
             "one segment to the other; or, if it is meant, declare it: routed under [isolation]",
         )
+
+
+def _crossed(scene: Scene, cells: list[Cell]) -> list[Cell]:
+    return [c for c in cells if (f := scene.crossings.get(c.id)) and f.seen]
+
+
+def _consequences(scene: Scene, here: str, there: str) -> tuple[str, ...]:
+    """What of the two comes of their being one: leaks, and hosts and gateways that answer on both.
+
+    A host that stands on both answers ARP for its address on either link (ip-sysctl.rst, arp_ignore),
+    so by two MAC addresses; and a router of the one passes on what comes from the other.
+    """
+    return tuple(
+        c.id
+        for c in scene.bad()
+        if {c.scenario, c.there} & {here, there}
+        and scene.verdict(c) in (Verdict.LEAK, Verdict.IMPOSTOR)
+    )
 
 
 def _leaks(scene: Scene) -> dict[tuple[str, str], list[Cell]]:
