@@ -61,15 +61,13 @@ def headline(run: Run) -> Headline:
 
 
 def _leaks(cells: tuple[CellRecord, ...]) -> str:
-    """What came through where nothing may: it stands before all else. "" where nothing did."""
-    leaks = [c for c in cells if c.verdict == Verdict.LEAK]
+    """Segments that are not apart: that stands before all else. "" where they are."""
+    leaks = [c for c in cells if c.verdict == Verdict.LEAK and c.target_scenario]
     if not leaks:
         return ""
-    pairs = dict.fromkeys(
-        " and ".join(sorted((c.scenario, c.target_scenario))) for c in leaks if c.target_scenario
-    )
-    between = f", between the segments {'; '.join(pairs)}" if pairs else ""
-    return f"LEAK in {len(leaks)} cell{'s' * (len(leaks) > 1)}{between}. "
+    pairs = dict.fromkeys(" and ".join(sorted((c.scenario, c.target_scenario))) for c in leaks)
+    many = f"{len(leaks)} cell{'s' * (len(leaks) > 1)}"
+    return f"LEAK between segments, in {many}: {'; '.join(pairs)}. "
 
 
 def _first(run: Run) -> str:

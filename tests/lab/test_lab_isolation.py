@@ -130,7 +130,7 @@ def test_a_switch_that_joins_two_vlans_is_a_leak(
     assert [c["rule"] for c in run.record["causes"]] == ["segments-joined"]
     assert run.record["causes"][0]["where"] == f"{name}, blue"
     headline = [line for line in run.text.splitlines() if "are not as expected" in line][-1]
-    assert headline.startswith("LEAK in ")
+    assert headline.startswith("LEAK between segments, in ")
     assert f"blue and {name}" in headline
 
 
