@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from matrix.condensed import MOST_ROWS, host_wide, kind_lines
 from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend, plain
 from matrix.probes import By, Cell, Expected
+from matrix.rounds import rounds
 from matrix.topology import Endpoint, EndpointKind, Override, Scenario, Topology
 
 DIFFERS = Mark("*", "differs from cell to cell")
@@ -23,7 +24,11 @@ def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 10
     for scenario in topology.scenarios:
         mine = tuple(cell for cell in chosen if cell.scenario == scenario.name)
         if mine:
-            lines += ["", f"expected, {_title(scenario)}", *_grid(topology, scenario, mine, width)]
+            lines += [
+                "",
+                f"expected, {_title(topology, scenario)}",
+                *_grid(topology, scenario, mine, width),
+            ]
     lines += _overrides(chosen)
     if lines:
         lines += ["", *legend(EXPECTED_MARKS.values(), width=width)]
@@ -49,10 +54,14 @@ def _overrides(cells: tuple[Cell, ...]) -> list[str]:
     return ["", *(plain(line) for line in lines)] if lines else []
 
 
-def _title(scenario: Scenario) -> str:
+def _title(topology: Topology, scenario: Scenario) -> str:
+    together = rounds(topology.scenarios)
+    turn = next(n for n, some in enumerate(together, 1) if scenario in some)
+    when = f", round {turn} of {len(together)}" if len(together) > 1 else ""
+    mode = f", mode {scenario.mode}" if scenario.mode != "bridge" else ""
     segment = scenario.segment
     where = "on the NIC" if segment.vlan is None else f"on VLAN {segment.vlan}"
-    return f"scenario {scenario.name}: {scenario.network}, {segment.subnet}, {where}"
+    return f"scenario {scenario.name}: {scenario.network}, {segment.subnet}, {where}{mode}{when}"
 
 
 def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width: int) -> list[str]:

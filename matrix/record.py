@@ -228,6 +228,29 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineRecord:
+    """A question to an engine, and its own words. See ``matrix.parent_rule.Finding``.
+
+    ``since`` is the first major version of which ``expected`` holds; ``answer`` is "" where the engine
+    was not asked; ``status`` is "" until it was.
+    """
+
+    id: str
+    host: str
+    question: str
+    asks: str
+    version: str = ""
+    expected: str = ""
+    since: int = 0
+    means: str = ""
+    fix: str = ""
+    answer: str = ""
+    said: str = ""
+    status: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CoverageRecord:
     """How much of the plan was to be asked: ``full``, ``pairs`` or ``sample=K``.
 
@@ -270,6 +293,7 @@ class Run:
     coverage: CoverageRecord | None = None
     causes: tuple[CauseRecord, ...] = ()
     evidence: dict[str, Any] | None = None
+    engines: tuple[EngineRecord, ...] = ()
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)

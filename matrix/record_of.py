@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from matrix.cause import Cause
+from matrix.parent_rule import Finding, Question
 from matrix.probes import (
     Cell,
     Crossing,
@@ -19,6 +20,7 @@ from matrix.record import (
     CauseRecord,
     CellRecord,
     CrossingRecord,
+    EngineRecord,
     HostRecord,
     ObservedRecord,
     OverrideRecord,
@@ -45,6 +47,29 @@ def site_record(topology: Topology, *, path: str, sha256: str, text: str = "") -
             for scenario in together
         ),
         text=text,
+    )
+
+
+def engine_record(question: Question, found: Finding | None) -> EngineRecord:
+    """A question to an engine, as far as it has come."""
+    kind = question.kind
+    if found is None:
+        return EngineRecord(question.id, question.host, kind.name, kind.asks)
+    row = found.row
+    return EngineRecord(
+        id=question.id,
+        host=question.host,
+        question=kind.name,
+        asks=kind.asks,
+        version=found.version,
+        expected=row.answer,
+        since=row.since,
+        means=row.means,
+        fix=row.fix,
+        answer=found.said.answer or "",
+        said=found.said.words,
+        status=found.status,
+        reason=found.reason,
     )
 
 

@@ -30,6 +30,7 @@ from matrix.topology import (
     Host,
     Isolation,
     Override,
+    ParentRule,
     Scenario,
     Segment,
     Timing,
@@ -86,6 +87,10 @@ class _Isolation(_Table):
     routed: list[Name] = Field(default_factory=list)
 
 
+class _Parent(_Table):
+    spare_vlan: StrictInt = Field(ge=1, le=4094)
+
+
 class _Override(_Table):
     cells: Annotated[str, Field(pattern=r"^\S{1,200}$")]
     expect: Literal["reply", "silence", "no-such-name"]
@@ -102,6 +107,7 @@ class _Site(_Table):
     scenario: list[_Scenario] = Field(min_length=1)
     override: list[_Override] = Field(default_factory=list)
     isolation: _Isolation | None = None
+    parent: _Parent | None = None
 
 
 _WRITE = {
@@ -128,6 +134,7 @@ _WRITE = {
     "name_deadline_s": "seconds from 0.1 to 60, such as name_deadline_s = 5.0",
     "embedded_lab": "embedded_lab = true or embedded_lab = false",
     "internal": "internal = true or internal = false",
+    "spare_vlan": "a VLAN id that no scenario uses, such as spare_vlan = 4000",
     "isolation": "an [isolation] table, with routed or with nothing in it",
     "routed": 'the scenarios that one router joins, such as routed = ["vlan10", "vlan200"]',
     "host": "a [[host]] table with name, parent and address for each Docker host",
@@ -192,6 +199,7 @@ def _topology(site: _Site, lines: Lines) -> Topology:
         image=site.image,
         timing=Timing(**site.timing.model_dump()),
         embedded_lab=site.embedded_lab,
+        parent_rule=ParentRule(site.parent.spare_vlan) if site.parent else None,
         isolation=Isolation(tuple(site.isolation.routed)) if site.isolation else None,
         overrides=tuple(
             Override(**one.model_dump(), line=lines.of(("override", number)))

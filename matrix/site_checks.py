@@ -26,6 +26,9 @@ def cross_checks(site: dict[str, Any]) -> Iterator[Fault]:
     yield from _parents(hosts, scenarios)
     yield from _subnets(scenarios)
     yield from _passthru(hosts, scenarios)
+    spare = _dict(site, "parent").get("spare_vlan")
+    if isinstance(spare, int) and spare in [s.get("vlan") for s in scenarios]:
+        yield ("parent", "spare_vlan"), f"VLAN {spare} is a scenario's; write an id that none uses"
     yield from _routed(_dict(site, "isolation"), scenarios)
     for number, scenario in enumerate(scenarios):
         yield from _scenario(("scenario", number), scenario, hosts)

@@ -138,6 +138,13 @@ class Isolation:
 
 
 @dataclass(frozen=True, slots=True)
+class ParentRule:
+    """Every engine is asked what it says to a parent. ``spare_vlan`` is an id that nobody uses."""
+
+    spare_vlan: int
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """How long and how often we ask. Seconds, and numbers of echo requests.
 
@@ -181,6 +188,7 @@ class Topology:
     embedded_lab: bool = False
     overrides: tuple[Override, ...] = ()
     isolation: Isolation | None = None
+    parent_rule: ParentRule | None = None
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError for a name that the site does not have."""

@@ -153,8 +153,11 @@ def modes(scene: Scene) -> Iterator[Cause]:
             tuple(
                 c.id
                 for c in scene.bad()
-                if touches_end(c, scenario, name)
-                and c.relation in (Relation.SIBLING, Relation.OWN_HOST, Relation.OWN_CONTAINER)
+                if (
+                    touches_end(c, scenario, name)
+                    and c.relation in (Relation.SIBLING, Relation.OWN_HOST, Relation.OWN_CONTAINER)
+                )
+                or (c.scenario == scenario and host in c.physics.deaf)
             ),
             f"ssh {host} docker exec {name} ip -d link",
             f"make the network with -o macvlan_mode={declared}",
