@@ -26,10 +26,10 @@ def cross_checks(site: dict[str, Any]) -> Iterator[Fault]:
     yield from _parents(hosts, scenarios)
     yield from _subnets(scenarios)
     yield from _passthru(hosts, scenarios)
-    spare = _dict(site, "parent").get("spare_vlan")
+    spare = table_of(site, "parent").get("spare_vlan")
     if isinstance(spare, int) and spare in [s.get("vlan") for s in scenarios]:
         yield ("parent", "spare_vlan"), f"VLAN {spare} is a scenario's; write an id that none uses"
-    yield from _routed(_dict(site, "isolation"), scenarios)
+    yield from _routed(table_of(site, "isolation"), scenarios)
     for number, scenario in enumerate(scenarios):
         yield from _scenario(("scenario", number), scenario, hosts)
 
@@ -81,10 +81,12 @@ def _parents(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> It
     seen: dict[tuple[object, object], tuple[object, str]] = {}
     for number, scenario in enumerate(scenarios):
         vlan = scenario.get("vlan")
-        for host_name, containers in _dict(scenario, "containers").items():
+        for host_name, containers in table_of(scenario, "containers").items():
             for name, address in containers.items() if isinstance(containers, dict) else ():
+                if not isinstance(address, str):
+                    continue  # said already
                 where: Loc = ("scenario", number, "containers", host_name, name)
-                first = seen.setdefault((vlan, address), (scenario.get("name"), name))
+                first = seen.setdefault((str(vlan), address), (scenario.get("name"), name))
                 if first[0] != scenario.get("name"):
                     words = (
                         f"{address} is the address of container {first[1]!r} of scenario "
@@ -125,7 +127,7 @@ def _routed(isolation: dict[str, Any], scenarios: list[dict[str, Any]]) -> Itera
     """A router is reached by the gateways of its segments, so these must be there."""
     by_name = {str(s.get("name")): s for s in scenarios}
     names = isolation.get("routed")
-    for place, name in enumerate(names if isinstance(names, list) else ()):
+    for place, name in enumerate(map(str, names) if isinstance(names, list) else ()):
         loc: Loc = ("isolation", "routed", place)
         if name not in by_name:
             yield loc, f"{name!r} is no scenario; scenarios are {', '.join(by_name) or 'none'}"
@@ -144,7 +146,7 @@ def _passthru(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> I
     for number, scenario in enumerate(scenarios):
         if scenario.get("mode") != "passthru":
             continue
-        for host, containers in _dict(scenario, "containers").items():
+        for host, containers in table_of(scenario, "containers").items():
             loc: Loc = ("scenario", number, "containers", host)
             if isinstance(containers, dict) and len(containers) > 1:
                 words = f"mode passthru takes one container a host, here are {len(containers)}; "
