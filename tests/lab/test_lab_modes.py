@@ -6,6 +6,7 @@ What is expected here is written out from what a person saw of the kernel, not t
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,30 @@ def test_private_by_a_reflecting_port_depends_on_who_speaks_first(
     warm = f"ping -c 1 -W 1 192.168.2.226 >/dev/null; {ping}"
     assert on_host(modes_lab, NODE, warm).endswith("answered\n")
     assert run_matrix(modes_lab, tmp_path, *chosen[:-1]).code == 0
+
+
+@pytest.mark.thorough
+def test_a_port_that_does_not_reflect_is_named(modes_lab: Lab, tmp_path: Path) -> None:
+    """What should come back by it fails, nothing else does, and there is one cause."""
+    ports = {host.name: host.port for host in modes_lab.status().hosts}
+    enter = modes_lab.status().switch.enter.split()
+    line = [*enter, "ip", "link", "set", ports[NODE], "type", "bridge_slave", "hairpin"]
+    subprocess.run([*line, "off"], check=True)
+    try:
+        run = run_matrix(modes_lab, tmp_path, "--site", str(PATH), "-k", "vepa")
+    finally:
+        subprocess.run([*line, "on"], check=True)
+    failed = {
+        cell for cell, verdict in run.verdicts().items() if verdict not in ("PASS", "BLOCKED")
+    }
+    assert failed == {
+        "vepa:v3:v4:address", "vepa:v4:v3:address", "vepa:v3:v4:name", "vepa:v4:v3:name",
+        f"vepa:v3:{NODE}:address", f"vepa:v4:{NODE}:address",
+        f"vepa:{NODE}:v3:address", f"vepa:{NODE}:v4:address",
+    }  # fmt: skip
+    (cause,) = run.record["causes"]
+    assert (cause["rule"], cause["where"]) == ("hairpin-missing", f"{NODE} enp0s5")
+    assert set(cause["cells"]) == failed
 
 
 def test_passthru_is_refused_on_the_way_of_our_own_ssh(
