@@ -100,7 +100,7 @@ def cell_records(
     outcomes: Mapping[str, Outcome],
     judgements: Mapping[str, Judgement],
     traces: Mapping[str, Trace],
-    crossings: Mapping[str, Crossing],
+    crossings: Mapping[str, Crossing] | None = None,
 ) -> tuple[CellRecord, ...]:
     """The cells, as far as they have come."""
     return tuple(
@@ -110,7 +110,7 @@ def cell_records(
             outcome=outcomes.get(cell.id),
             judgement=judgements.get(cell.id),
             trace=traces.get(cell.id),
-            crossing=crossings.get(cell.id),
+            crossing=(crossings or {}).get(cell.id),
         )
         for cell in cells
     )

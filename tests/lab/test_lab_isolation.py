@@ -15,6 +15,8 @@ import pytest
 
 from fixtures.embedded import spec_of
 from fixtures.lab import Lab, running_lab
+from matrix.record import dump, load
+from matrix.rejudge import rejudge
 from matrix.site import read_site
 from tests.lab.conftest import ROOT, MatrixRun, run_matrix
 
@@ -110,6 +112,9 @@ def test_segments_are_apart_and_a_router_costs_a_hop(isolation_lab: Lab, tmp_pat
         "internal:i1:i2:name", "internal:i2:i1:name",
     }  # fmt: skip
     assert run.verdicts()["internal:i1:gateway:address"] == "PASS"
+    # Judged again from its own file, round by round, it says the same.
+    data = (run.folder / "run.json").read_bytes()
+    assert dump(rejudge(load(data))) == data
     assert not run.record["causes"]
 
 

@@ -19,6 +19,8 @@ from fixtures.host import HostSession, open_host
 from fixtures.lab import Lab, running_lab
 from fixtures.ssh_path import refuse_deafness
 from matrix.errors import UnsafeChange
+from matrix.record import dump, load
+from matrix.rejudge import rejudge
 from matrix.site import read_site
 from matrix.topology import Scenario
 from tests.lab.conftest import ROOT, on_host, run_matrix
@@ -78,6 +80,9 @@ def test_every_mode_does_what_it_is_known_to(modes_lab: Lab, tmp_path: Path) -> 
     assert rounds == {"bridge": 1, "private": 2, "vepa": 3, "passthru": 4}
     assert not run.record["trouble"]
     assert not run.record["causes"]
+    # Judged again from its own file, round by round, it says the same.
+    data = (run.folder / "run.json").read_bytes()
+    assert dump(rejudge(load(data))) == data
     assert [on_host(modes_lab, host, LOOK) for host in (MASTER, NODE)] == before
 
 
