@@ -15,6 +15,7 @@ from functools import lru_cache
 from matrix.probes import (
     By,
     Cell,
+    Crossing,
     Expected,
     Identity,
     Judgement,
@@ -101,6 +102,7 @@ class Scene:
     refused: Mapping[str, int] = field(default_factory=dict)
     large: Mapping[tuple[str, str, str], bool] = field(default_factory=dict)
     lost_hosts: Mapping[str, str] = field(default_factory=dict)
+    crossings: Mapping[str, Crossing] = field(default_factory=dict)
 
     def bad(self) -> Iterator[Cell]:
         """The cells that are not as expected."""

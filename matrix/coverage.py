@@ -31,7 +31,7 @@ from matrix.errors import ConfigError
 from matrix.probes import Cell, Relation
 from matrix.record import CoverageRecord
 
-_PEERS = (Relation.SIBLING, Relation.REMOTE, Relation.OTHER_HOST)
+_PEERS = (Relation.SIBLING, Relation.REMOTE, Relation.OTHER_HOST, Relation.OTHER_SEGMENT)
 _SAMPLE = re.compile(r"sample=0*([1-9][0-9]{0,5})", re.ASCII)
 
 

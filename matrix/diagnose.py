@@ -9,6 +9,7 @@ what was seen.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from matrix.cause import Cause, Confidence, Scene
@@ -30,7 +31,7 @@ def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
     rest = [c for c in scene.bad() if c.id not in explained]
     causes = sorted(
         (c for c in found if c.cells or c.confidence is not Confidence.UNKNOWN),
-        key=lambda c: (_ORDER[c.confidence], -len(c.cells), c.rule, c.where),
+        key=_first_first,
     )
     if rest:
         causes.append(_unknown(scene, rest))
@@ -45,6 +46,16 @@ def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
                 judgements[cell_id], cause="; or: ".join(said[:MOST_LINES])
             )
     return tuple(causes), judgements
+
+
+def together(rounds: Iterable[Iterable[Cause]]) -> tuple[Cause, ...]:
+    """The causes of several rounds of one run as one list, what to mend first first."""
+    found = merged([cause for causes in rounds for cause in causes])
+    return tuple(sorted(found, key=_first_first))
+
+
+def _first_first(cause: Cause) -> tuple[int, int, str, str]:
+    return _ORDER[cause.confidence], -len(cause.cells), cause.rule, cause.where
 
 
 def merged(causes: list[Cause]) -> list[Cause]:
@@ -92,9 +103,7 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
     sources = {
         (c.scenario, c.source.name) for c in scene.cells if c.id in mine and not _negative(c)
     }
-    targets = {
-        (c.scenario, c.target.name) for c in scene.cells if c.id in mine and not _negative(c)
-    }
+    targets = {(c.there, c.target.name) for c in scene.cells if c.id in mine and not _negative(c)}
     more = [
         c.id
         for c in scene.bad()
@@ -104,10 +113,7 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
         and not scene.not_run(c)
         and (
             (c.scenario, c.source.name) in sources
-            or (
-                c.expectation.expected is Expected.SILENCE
-                and (c.scenario, c.target.name) in targets
-            )
+            or (c.expectation.expected is Expected.SILENCE and (c.there, c.target.name) in targets)
         )
     ]
     return replace(cause, cells=(*cause.cells, *more))

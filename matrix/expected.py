@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from matrix.condensed import MOST_ROWS, host_wide, kind_lines
 from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend, plain
 from matrix.probes import By, Cell, Expected
+from matrix.rounds import rounds
 from matrix.topology import Endpoint, EndpointKind, Override, Scenario, Topology
 
 DIFFERS = Mark("*", "differs from cell to cell")
 """Where a host's containers stand as one, and not all the same is expected of them."""
 
+ELSEWHERE = "on other segments"
 _IDS_SHOWN = 4
 
 
@@ -22,7 +24,11 @@ def expected_lines(topology: Topology, cells: Iterable[Cell], *, width: int = 10
     for scenario in topology.scenarios:
         mine = tuple(cell for cell in chosen if cell.scenario == scenario.name)
         if mine:
-            lines += ["", f"expected, {_title(scenario)}", *_grid(topology, scenario, mine, width)]
+            lines += [
+                "",
+                f"expected, {_title(topology, scenario)}",
+                *_grid(topology, scenario, mine, width),
+            ]
     lines += _overrides(chosen)
     if lines:
         lines += ["", *legend(EXPECTED_MARKS.values(), width=width)]
@@ -48,26 +54,34 @@ def _overrides(cells: tuple[Cell, ...]) -> list[str]:
     return ["", *(plain(line) for line in lines)] if lines else []
 
 
-def _title(scenario: Scenario) -> str:
+def _title(topology: Topology, scenario: Scenario) -> str:
+    together = rounds(topology.scenarios)
+    turn = next(n for n, some in enumerate(together, 1) if scenario in some)
+    when = f", round {turn} of {len(together)}" if len(together) > 1 else ""
+    mode = f", mode {scenario.mode}" if scenario.mode != "bridge" else ""
     segment = scenario.segment
     where = "on the NIC" if segment.vlan is None else f"on VLAN {segment.vlan}"
-    return f"scenario {scenario.name}: {scenario.network}, {segment.subnet}, {where}"
+    return f"scenario {scenario.name}: {scenario.network}, {segment.subnet}, {where}{mode}{when}"
 
 
 def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width: int) -> list[str]:
     hosts = {host.name: number for number, host in enumerate(topology.hosts)}
     # By host, its containers before itself, the gateway last: as in the report.
     everybody = sorted(scenario.endpoints(), key=lambda endpoint: _place(hosts, endpoint))
-    asking, asked = {c.source for c in cells}, {(c.by, c.target) for c in cells}
+    asking, asked = {c.source for c in cells}, {(_section(c), c.target) for c in cells}
+    # Targets on other segments have no place among this one's.
+    elsewhere = list(dict.fromkeys(c.target for c in cells if c.target_scenario))
     rows = {e: _heading(e) for e in everybody if e in asking}
-    columns = {(by, e): _heading(e, f"by {by}") for by in By for e in everybody if (by, e) in asked}
+    places = [(f"by {by}", e) for by in By for e in everybody]
+    places += [(ELSEWHERE, e) for e in elsewhere]
+    columns = {place: _heading(place[1], place[0]) for place in places if place in asked}
     many = len(rows) > MOST_ROWS
     if many:
         rows = {endpoint: host_wide(heading) for endpoint, heading in rows.items()}
         columns = {place: host_wide(heading) for place, heading in columns.items()}
     marks: dict[tuple[str, str, str], Mark] = {}
     for cell in cells:
-        column = columns[cell.by, cell.target]
+        column = columns[_section(cell), cell.target]
         place = rows[cell.source].key, column.key, column.section
         mark = EXPECTED_MARKS[cell.expectation.expected]
         marks[place] = mark if marks.get(place, mark) == mark else DIFFERS
@@ -87,6 +101,10 @@ def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width
         width=width,
     )
     return lines + (legend([DIFFERS], width=width) if DIFFERS in marks.values() else [])
+
+
+def _section(cell: Cell) -> str:
+    return ELSEWHERE if cell.target_scenario else f"by {cell.by}"
 
 
 def _heading(endpoint: Endpoint, section: str = "") -> Heading:

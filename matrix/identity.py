@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from matrix.plan import hears
 from matrix.probes import By, Cell, Identity, Observation, Outcome, Relation, Seen
 from matrix.topology import EndpointKind
 
@@ -55,9 +56,10 @@ class Witnesses:
 
 def stranger(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
     """Words for who else answered in this cell; "" when nobody else did, or nobody at all."""
-    return _wrong_name(cell, seen) or (
-        _wrong_replier(cell, seen, witnesses) if seen.received else ""
-    )
+    if seen.received:
+        return _wrong_name(cell, seen) or _wrong_replier(cell, seen, witnesses)
+    # Where ARP alone is to be answered, it is the target's to answer.
+    return _wrong_name(cell, seen) or (_wrong_mac(cell, seen, witnesses) if hears(cell) else "")
 
 
 def _wrong_name(cell: Cell, seen: Observation) -> str:
@@ -158,9 +160,20 @@ def _wrong_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
 
 
 def _wrong_sender(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
-    """Words for replies whose frames were sent by somebody else than the target."""
+    """Words for replies whose frames were sent by somebody else than the target.
+
+    From another segment they are sent by its router: the one that the source's gateway cells found.
+    """
     if cell.relation is Relation.ITSELF:
         return ""
+    if cell.relation is Relation.OTHER_SEGMENT:
+        routers = witnesses.gateway_macs.get(cell.scenario, {})
+        strange = [m for m in seen.reply_macs if routers and m.lower() not in routers]
+        return (
+            f"replies were sent on by {', '.join(strange)}, and the gateway has {', '.join(routers)}"
+            if strange
+            else ""
+        )
     right = _own(cell, witnesses)
     wrong = [mac for mac in seen.reply_macs if right and mac.lower() not in right]
     if not wrong:

@@ -13,18 +13,23 @@ Rule 2: first match wins, in this order: did not run, somebody else answered, re
 | no reply, but the request arrived| FAIL (lost on the way back) | LEAK (one way)       |
 | no reply, controls answered      | FAIL                        | BLOCKED              |
 | no reply, a control failed       | FAIL                        | INCONCLUSIVE         |
+
+Between segments a LEAK comes before all: frames below IP that were seen where they should not be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from matrix.apart import apart_doubt, apart_words, crossed_words
 from matrix.identity import Witnesses, stranger
 from matrix.overrides import with_override
-from matrix.plan import Proof, Proves, needs, proofs
+from matrix.plan import Proof, Proves, hears, needs, proofs
 from matrix.probes import (
     By,
     Cell,
+    Crossing,
     Expected,
     Identity,
     Judgement,
@@ -36,6 +41,7 @@ from matrix.probes import (
     Seen,
     Verdict,
 )
+from matrix.rules import LINUX_TTL
 from matrix.topology import EndpointKind
 
 NEVER_PROBED = "no outcome came back for this cell"
@@ -50,6 +56,7 @@ def judge(
     outcomes: Mapping[str, Outcome],
     identities: Iterable[Identity] = (),
     claims: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+    crossings: Mapping[str, Crossing] | None = None,
 ) -> dict[str, Judgement]:
     """A judgement for every cell.
 
@@ -59,7 +66,9 @@ def judge(
         identities: the MAC addresses of our endpoints and hosts, by endpoint name.
         claims: the MAC addresses that answered ARP for an address meanwhile, whoever asked, by
             scenario and address.
+        crossings: what the targets of cells between segments saw of their sources' frames, by cell id.
     """
+    crossed = crossings or {}
     everything = tuple(cells)
     witnesses = Witnesses(everything, outcomes, identities, claims or {})
     strangers = {
@@ -75,19 +84,34 @@ def judge(
     court = _Court(everything, proven, witnesses)
     return {
         cell.id: with_override(
-            cell, _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
+            cell,
+            _judge_below(
+                cell,
+                outcomes.get(cell.id),
+                strangers.get(cell.id, ""),
+                court,
+                crossed.get(cell.id),
+            ),
         )
         for cell in everything
     }
 
 
 def _proven(cell: Cell, outcome: Outcome | None, someone_else: str) -> bool:
+    if hears(cell):
+        return isinstance(outcome, Observation) and _answered_arp(outcome) and not someone_else
     return (
         isinstance(outcome, Observation)
         and outcome.received > 0
         and not someone_else
         and not _unproven_gateway(cell, outcome)
     )
+
+
+def _answered_arp(seen: Observation) -> bool:
+    """Did somebody answer ARP in this batch? The entries were deleted before it."""
+    entry = seen.neighbour
+    return entry is not None and bool(entry.mac) and entry.state not in FIXED
 
 
 def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
@@ -159,10 +183,31 @@ _FAILED = {
     Proves.REACHES: "reached nobody over the wire",
     Proves.ANSWERS: "answered nobody over the wire",
     Proves.RESOLVES: "resolved no name at all",
+    Proves.CARRIES: "carried nothing of its passthru endpoint over the wire",
+    Proves.HEARS: "answered nobody's ARP request",
 }
 
 
-def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _Court) -> Judgement:
+def _judge_below(
+    cell: Cell,
+    outcome: Outcome | None,
+    someone_else: str,
+    court: _Court,
+    crossing: Crossing | None,
+) -> Judgement:
+    """What crossed below IP comes before all: nothing may hide that two segments are one."""
+    if leaked := crossed_words(cell, crossing):
+        return _say(cell, Verdict.LEAK, leaked)
+    return _judge_one(cell, outcome, someone_else, court, crossing)
+
+
+def _judge_one(
+    cell: Cell,
+    outcome: Outcome | None,
+    someone_else: str,
+    court: _Court,
+    crossing: Crossing | None,
+) -> Judgement:
     if outcome is None:
         return _say(cell, Verdict.INCONCLUSIVE, NEVER_PROBED)
     if isinstance(outcome, NotRun):
@@ -197,9 +242,37 @@ def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _C
             f"{outcome.received} replies, but no neighbour entry at {cell.source.name}: it was "
             "answered inside the source's own namespace, or over another link",
         )
+    return _answered(cell, outcome, court, crossing)
+
+
+def _answered(cell: Cell, seen: Observation, court: _Court, crossing: Crossing | None) -> Judgement:
+    """It was asked, and nobody else answered."""
+    if cell.relation is Relation.OTHER_SEGMENT:
+        return _across(cell, seen, court, crossing)
     if cell.expectation.expected is Expected.REPLY:
-        return _reply_expected(cell, outcome)
-    return _silence_expected(cell, outcome, court)
+        return _reply_expected(cell, seen)
+    return _silence_expected(cell, seen, court)
+
+
+def _across(cell: Cell, seen: Observation, court: _Court, crossing: Crossing | None) -> Judgement:
+    """Between two segments: by the declared router alone, and below IP not at all."""
+    if seen.received and any(ttl >= LINUX_TTL for ttl in seen.ttls):
+        return _say(
+            cell,
+            Verdict.LEAK,
+            f"{seen.received} of {seen.sent} replies with TTL {max(seen.ttls)}: they passed no router, "
+            "so the two segments are one",
+        )
+    doubt = apart_doubt(cell, crossing)
+    below = doubt or apart_words(cell, crossing)
+    if cell.expectation.expected is Expected.REPLY:
+        found = _reply_expected(cell, seen)
+        return replace(found, reason=f"{found.reason}; {below}")
+    if not seen.received and seen.request_seen is not Seen.YES:
+        if doubt:
+            return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {doubt}")
+        return _silent(cell, seen, court, f"; {below}")
+    return _silence_expected(cell, seen, court)
 
 
 def _unresolved(cell: Cell, found: Resolution, court: _Court) -> Judgement:
@@ -266,6 +339,8 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
         # An override knows of a fault between two that may hear each other: no reply is all it
         # says, and on which half of the way it is lost, the reason tells.
         return _silent(cell, seen, court, _lost(cell, seen))
+    if cell.source.name in cell.physics.deaf:
+        return _deaf_source(cell, seen, court)
     if seen.request_seen is Seen.YES:
         return _say(
             cell,
@@ -273,18 +348,45 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
             f"no reply, but {_requests(seen.requests_seen)} arrived at {cell.target.name}, where "
             "nothing should arrive",
         )
-    entry = seen.neighbour
-    if entry is not None and entry.mac and entry.state not in FIXED:
-        # The entries were deleted before the batch, so somebody answered ARP in it.
+    if hears(cell):
+        return _deaf(cell, seen, court)
+    if seen.neighbour is not None and _answered_arp(seen):
         return _say(
             cell,
             Verdict.LEAK,
-            f"no reply, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, "
+            f"no reply, but {seen.neighbour.mac} answered ARP for {seen.address}: layer 2 is open, "
             "and something above it keeps silent (a firewall?)",
         )
     if doubt := _never_asked(cell, seen, court):
         return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {doubt}")
     return _silent(cell, seen, court)
+
+
+def _deaf_source(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+    """Silence by passthru at the source: what it sends may arrive, and no answer comes up to it.
+
+    It learns a neighbour's MAC address where that one asks for it, by a broadcast; it is never told.
+    """
+    if doubt := _never_asked(cell, seen, court):
+        return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {doubt}")
+    where = ""
+    if seen.request_seen is Seen.YES:
+        where = f"; {_requests(seen.requests_seen)} arrived at {cell.target.name}" + (
+            f", and {seen.replies_left} replies left it" if seen.replies_left else ""
+        )
+    return _silent(cell, seen, court, where)
+
+
+def _deaf(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+    """Silence by passthru at the target: ARP must have been answered, or nothing shows that it stands."""
+    if seen.neighbour is None or not _answered_arp(seen):
+        return _say(
+            cell,
+            Verdict.INCONCLUSIVE,
+            f"silence, but it proves nothing: {cell.target.name} did not even answer ARP, which "
+            "passthru leaves to it (is it there?)",
+        )
+    return _silent(cell, seen, court, f"; {seen.neighbour.mac} answered ARP for {seen.address}")
 
 
 def _never_asked(cell: Cell, seen: Observation, court: _Court) -> str:

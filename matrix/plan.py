@@ -11,9 +11,10 @@ from datetime import date
 from enum import StrEnum
 from itertools import zip_longest
 
+from matrix.across import across
 from matrix.overrides import overridden, proves
 from matrix.probes import By, Cell, Expected, Relation
-from matrix.rules import Situation, expectation
+from matrix.rules import Situation, expectation, is_undecided
 from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
 
 _BY_NAME = (Relation.ITSELF, Relation.SIBLING, Relation.REMOTE)
@@ -28,6 +29,8 @@ class Proves(StrEnum):
 
     REACHES = "reached somebody over the wire"
     ANSWERS = "answered somebody over the wire"
+    CARRIES = "its NIC carried frames of its passthru endpoint, both ways"
+    HEARS = "answered ARP over the wire"
     RESOLVES = "resolved a name"
 
 
@@ -45,7 +48,7 @@ def plan(topology: Topology, today: date | None = None) -> tuple[Cell, ...]:
     Raises:
         ValueError: the site has overrides, and no day was given.
     """
-    cells = (cell for scenario in topology.scenarios for cell in _cells(topology, scenario))
+    cells = (cell for scenario in topology.scenarios for cell in _cells_from(topology, scenario))
     if not topology.overrides:
         return tuple(cells)
     if today is None:
@@ -101,6 +104,8 @@ def proofs(cell: Cell) -> tuple[Proof, ...]:
     kernel: with the cable pulled both still answer, so neither proves anything about the wire. Nor
     does a reply that only an override of the site expects.
     """
+    if hears(cell):
+        return ((cell.scenario, cell.target.name, Proves.HEARS),)
     if not proves(cell):
         return ()
     if cell.by is By.NAME:
@@ -108,9 +113,23 @@ def proofs(cell: Cell) -> tuple[Proof, ...]:
     if cell.relation in _OVER_THE_WIRE:
         return (
             (cell.scenario, cell.source.name, Proves.REACHES),
-            (cell.scenario, cell.target.name, Proves.ANSWERS),
+            (cell.there, cell.target.name, Proves.ANSWERS),
+            *((cell.scenario, host, Proves.CARRIES) for host in cell.physics.deaf),
         )
     return ()
+
+
+def hears(cell: Cell) -> bool:
+    """Is this cell silent by passthru at its target, so that ARP, and ARP alone, must be answered?
+
+    Broadcasts reach the deaf host's own stack as well as the endpoint, and what it sends leaves.
+    """
+    return (
+        cell.target.name in cell.physics.deaf
+        and cell.source.name not in cell.physics.deaf
+        and cell.source.host != cell.target.host
+        and cell.by is By.ADDRESS
+    )
 
 
 def needs(cell: Cell) -> tuple[Proof, ...]:
@@ -118,6 +137,8 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
 
     Silence counts only when in the same window its source reached somebody else over the wire and
     its target answered somebody else; "no such name" only when the same source's resolver answered.
+    A host that is deaf by passthru reaches nobody, and answers nobody but ARP: its NIC must have
+    carried the endpoint's frames then, and somebody's ARP request for it must have been answered.
     The same pair is never the proof of its own silence: a cell that expects silence proves nothing,
     and where an override silences a name, the judge leaves out the same pair by address.
     """
@@ -125,15 +146,25 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
         return ()
     if cell.expectation.expected is Expected.NO_SUCH_NAME:
         return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
-    return (
-        (cell.scenario, cell.source.name, Proves.REACHES),
-        (cell.scenario, cell.target.name, Proves.ANSWERS),
-    )
+    deaf = cell.physics.deaf
+    reaches = Proves.CARRIES if cell.source.name in deaf else Proves.REACHES
+    answers = Proves.HEARS if cell.target.name in deaf else Proves.ANSWERS
+    source = cell.scenario, cell.source.name, reaches
+    # A cell whose own ARP must be answered needs nobody else's.
+    return (source,) if hears(cell) else (source, (cell.there, cell.target.name, answers))
+
+
+def _cells_from(topology: Topology, scenario: Scenario) -> Iterator[Cell]:
+    """The cells whose source stands in this scenario."""
+    yield from _cells(topology, scenario)
+    if topology.isolation is not None:
+        yield from across(topology, scenario)
 
 
 def _cells(topology: Topology, scenario: Scenario) -> Iterator[Cell]:
     endpoints = scenario.endpoints()
     parents = {host.name: scenario.parent_on(host) for host in topology.hosts}
+    reflecting = {host.name for host in topology.hosts if host.hairpin}
     for source in endpoints:
         if source.kind is EndpointKind.GATEWAY:
             continue
@@ -143,7 +174,10 @@ def _cells(topology: Topology, scenario: Scenario) -> Iterator[Cell]:
                 if relation is None or (by is By.NAME and not _has_name(source, relation)):
                     continue
                 parent = parents[source.host]
-                situation = Situation(scenario, source, target, by, relation, parent)
+                reflected = source.host in reflecting and source.host == target.host
+                situation = Situation(scenario, source, target, by, relation, parent, reflected)
+                if is_undecided(situation):
+                    continue
                 yield Cell(
                     f"{scenario.name}:{source.name}:{target.name}:{by}",
                     scenario.name,

@@ -30,6 +30,7 @@ class Relation(StrEnum):
     OTHER_HOST = "other host"
     OWN_CONTAINER = "own container"
     GATEWAY = "gateway"
+    OTHER_SEGMENT = "other segment"
 
 
 class Expected(StrEnum):
@@ -71,7 +72,8 @@ class Expectation:
 
     ``ttl`` is the reply's TTL when the right one answers over the right path; None where we
     cannot know it (the gateway is not ours). ``how`` are the anchors of the sections in
-    ``matrix.remedies`` that show the remedy step by step.
+    ``matrix.remedies`` that show the remedy step by step. ``deaf`` are the hosts of the two ends that
+    take in no unicast frame on this segment, because a passthru endpoint gets them all.
     """
 
     expected: Expected
@@ -79,6 +81,7 @@ class Expectation:
     ttl: int | None = None
     remedy: str = ""
     how: tuple[str, ...] = ()
+    deaf: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class Cell:
     """One question of the matrix with its expectation. ``id`` is stable from night to night.
 
     ``expectation`` is what the cell is judged by; ``physics`` what the rules say of it. They differ
-    only under an override that is in force.
+    only under an override that is in force. ``target_scenario`` is the target's, where it stands on
+    another segment; "" where it is the cell's own.
     """
 
     id: str
@@ -109,6 +113,16 @@ class Cell:
     relation: Relation
     expectation: Expectation
     overridden: Overridden | None = None
+    target_scenario: str = ""
+
+    @property
+    def there(self) -> str:
+        """The scenario that the target stands in."""
+        return self.target_scenario or self.scenario
+
+    def home(self, name: str) -> str:
+        """The scenario that this end of the cell stands in."""
+        return self.scenario if name == self.source.name else self.there
 
     @property
     def physics(self) -> Expectation:
@@ -137,6 +151,23 @@ class Resolution:
     code: str
     server: str
     took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """What became of frames that the source sent on its own segment, below IP, at the target's link.
+
+    ``sent`` are the kinds of frames (ARP, broadcast, multicast, unicast to the target's MAC address);
+    ``seen`` those that the target's link saw, with the tag that they still had, if any. ``heard_by``
+    are endpoints of the source's own segment that heard its broadcasts over the wire, ``hears`` those
+    of the target's whose broadcasts the target heard. ``doubt`` says what our own side may have lost.
+    """
+
+    sent: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    heard_by: tuple[str, ...] = ()
+    hears: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

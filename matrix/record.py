@@ -66,6 +66,7 @@ class HostRecord:
     after: HostFacts | None = None
     trouble: str = ""
     difference: tuple[str, ...] = ()
+    hairpin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,24 @@ class OverrideRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossingRecord:
+    """What the target's link saw of the source's frames below IP. See ``matrix.probes.Crossing``."""
+
+    sent: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    heard_by: tuple[str, ...] = ()
+    hears: tuple[str, ...] = ()
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CellRecord:
     """One cell: question, expectation, evidence, verdict.
 
     ``selected`` is False for a cell that ran only as a control of selected ones. ``observed`` is
     None where the probe did not run; ``not_run`` then says why. ``verdict`` is "" until judged.
-    ``trace`` is the way of its frames, where it was asked again with witnesses.
+    ``trace`` is the way of its frames, where it was asked again with witnesses. ``target_scenario``
+    is "" where the target stands in the cell's own scenario; ``crossing`` is there where it does not.
     """
 
     id: str
@@ -150,11 +163,16 @@ class CellRecord:
     trace: Trace | None = None
     override: OverrideRecord | None = None
     how: tuple[str, ...] = ()
+    target_scenario: str = ""
+    crossing: CrossingRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioRecord:
-    """A scenario as declared, in plain words for the report."""
+    """A scenario as declared, in plain words for the report.
+
+    ``round``: scenarios of one round stood at the same time; see ``matrix.rounds``.
+    """
 
     name: str
     kind: str
@@ -165,6 +183,8 @@ class ScenarioRecord:
     gateway_present: bool
     vlan: int | None
     parents: dict[str, str]
+    round: int = 1
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +237,29 @@ class PhaseRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineRecord:
+    """A question to an engine, and its own words. See ``matrix.parent_rule.Finding``.
+
+    ``since`` is the first major version of which ``expected`` holds; ``answer`` is "" where the engine
+    was not asked; ``status`` is "" until it was.
+    """
+
+    id: str
+    host: str
+    question: str
+    asks: str
+    version: str = ""
+    expected: str = ""
+    since: int = 0
+    means: str = ""
+    fix: str = ""
+    answer: str = ""
+    said: str = ""
+    status: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CoverageRecord:
     """How much of the plan was to be asked: ``full``, ``pairs`` or ``sample=K``.
 
@@ -261,6 +304,7 @@ class Run:
     causes: tuple[CauseRecord, ...] = ()
     evidence: dict[str, Any] | None = None
     phases: tuple[PhaseRecord, ...] = ()
+    engines: tuple[EngineRecord, ...] = ()
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from matrix.cause import Cause
+from matrix.parent_rule import Finding, Question
 from matrix.probes import (
     Cell,
+    Crossing,
     Judgement,
     NotRun,
     Observation,
@@ -17,12 +19,15 @@ from matrix.probes import (
 from matrix.record import (
     CauseRecord,
     CellRecord,
+    CrossingRecord,
+    EngineRecord,
     HostRecord,
     ObservedRecord,
     OverrideRecord,
     ScenarioRecord,
     SiteRecord,
 )
+from matrix.rounds import rounds
 from matrix.topology import Scenario, Topology
 from matrix.way import Trace
 
@@ -36,14 +41,43 @@ def site_record(topology: Topology, *, path: str, sha256: str, text: str = "") -
         echoes=topology.timing.echoes,
         reply_deadline_s=topology.timing.reply_deadline_s,
         name_deadline_s=topology.timing.name_deadline_s,
-        scenarios=tuple(_scenario(topology, scenario) for scenario in topology.scenarios),
+        scenarios=tuple(
+            _scenario(topology, scenario, number)
+            for number, together in enumerate(rounds(topology.scenarios), 1)
+            for scenario in together
+        ),
         text=text,
+    )
+
+
+def engine_record(question: Question, found: Finding | None) -> EngineRecord:
+    """A question to an engine, as far as it has come."""
+    kind = question.kind
+    if found is None:
+        return EngineRecord(question.id, question.host, kind.name, kind.asks)
+    row = found.row
+    return EngineRecord(
+        id=question.id,
+        host=question.host,
+        question=kind.name,
+        asks=kind.asks,
+        version=found.version,
+        expected=row.answer,
+        since=row.since,
+        means=row.means,
+        fix=row.fix,
+        answer=found.said.answer or "",
+        said=found.said.words,
+        status=found.status,
+        reason=found.reason,
     )
 
 
 def host_records(topology: Topology) -> tuple[HostRecord, ...]:
     """The hosts before anything is known of them."""
-    return tuple(HostRecord(h.name, h.parent, str(h.address)) for h in topology.hosts)
+    return tuple(
+        HostRecord(h.name, h.parent, str(h.address), hairpin=h.hairpin) for h in topology.hosts
+    )
 
 
 def cause_record(cause: Cause) -> CauseRecord:
@@ -66,6 +100,7 @@ def cell_records(
     outcomes: Mapping[str, Outcome],
     judgements: Mapping[str, Judgement],
     traces: Mapping[str, Trace],
+    crossings: Mapping[str, Crossing] | None = None,
 ) -> tuple[CellRecord, ...]:
     """The cells, as far as they have come."""
     return tuple(
@@ -75,12 +110,13 @@ def cell_records(
             outcome=outcomes.get(cell.id),
             judgement=judgements.get(cell.id),
             trace=traces.get(cell.id),
+            crossing=(crossings or {}).get(cell.id),
         )
         for cell in cells
     )
 
 
-def _scenario(topology: Topology, scenario: Scenario) -> ScenarioRecord:
+def _scenario(topology: Topology, scenario: Scenario, number: int) -> ScenarioRecord:
     segment = scenario.segment
     return ScenarioRecord(
         name=scenario.name,
@@ -92,6 +128,8 @@ def _scenario(topology: Topology, scenario: Scenario) -> ScenarioRecord:
         gateway_present=segment.gateway_present,
         vlan=segment.vlan,
         parents={host.name: scenario.parent_on(host) for host in topology.hosts},
+        round=number,
+        internal=scenario.internal,
     )
 
 
@@ -102,6 +140,7 @@ def _cell(
     outcome: Outcome | None,
     judgement: Judgement | None,
     trace: Trace | None,
+    crossing: Crossing | None,
 ) -> CellRecord:
     return CellRecord(
         id=cell.id,
@@ -129,8 +168,14 @@ def _cell(
         not_run=outcome.why if isinstance(outcome, NotRun) else "",
         trace=trace,
         how=cell.expectation.how,
+        target_scenario=cell.target_scenario,
+        crossing=_crossing(crossing) if crossing else None,
         override=override_record(cell.overridden) if cell.overridden else None,
     )
+
+
+def _crossing(found: Crossing) -> CrossingRecord:
+    return CrossingRecord(found.sent, found.seen, found.heard_by, found.hears, found.doubt)
 
 
 def override_record(found: Overridden) -> OverrideRecord:

@@ -7,19 +7,33 @@ Rule 2: the day is that of the run, as overrides were in force then.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
-from matrix.cause import Scene
-from matrix.diagnose import diagnose
+from matrix.cause import Cause, Scene
+from matrix.diagnose import diagnose, together
 from matrix.errors import ConfigError
 from matrix.judge import judge
 from matrix.plan import plan
-from matrix.probes import Cell, Neighbour, NotRun, Observation, Outcome, Resolution, Seen
+from matrix.probes import (
+    Cell,
+    Crossing,
+    Judgement,
+    Neighbour,
+    NotRun,
+    Observation,
+    Outcome,
+    Resolution,
+    Seen,
+)
 from matrix.record import ObservedRecord, Run
 from matrix.record_of import cause_record, cell_records
-from matrix.scene_record import not_run, scene_values
+from matrix.scene_record import not_run, rounds_of, scene_values
 from matrix.site import read_site
+from matrix.topology import Topology
+from matrix.way import Trace
 
 
 def rejudge(run: Run, *, name: str = "run.json") -> Run:
@@ -42,24 +56,64 @@ def rejudge(run: Run, *, name: str = "run.json") -> Run:
             "judge it with the version of the harness that wrote it"
         )
     cells = tuple(planned[cell.id] for cell in run.cells)
-    kept = not_run(run.evidence, name=name)
+    found = _Again()
+    for scenarios, evidence in rounds_of(run.evidence):
+        mine = tuple(c for c in cells if scenarios is None or c.scenario in scenarios)
+        _round(run, evidence, topology, mine, found, name)
+    never = tuple(cell for cell in cells if cell.id not in found.judgements)
+    found.judgements |= judge(never, {})  # a round that asked nothing kept no evidence
+    selected = frozenset(cell.id for cell in run.cells if cell.selected)
+    return replace(
+        run,
+        cells=cell_records(
+            cells, selected, found.outcomes, found.judgements, found.traces, found.crossings
+        ),
+        causes=tuple(cause_record(cause) for cause in together(found.causes)),
+    )
+
+
+@dataclass(slots=True)
+class _Again:
+    """What the rounds come to, judged again."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+    traces: dict[str, Trace] = field(default_factory=dict)
+    crossings: dict[str, Crossing] = field(default_factory=dict)
+    causes: list[tuple[Cause, ...]] = field(default_factory=list)
+
+
+def _round(
+    run: Run,
+    evidence: Mapping[str, Any],
+    topology: Topology,
+    cells: tuple[Cell, ...],
+    found: _Again,
+    name: str,
+) -> None:
+    """Judge one round by its own evidence: a host may have looked otherwise in another."""
+    records = {record.id: record for record in run.cells}
+    kept = not_run(evidence, name=name)
     outcomes: dict[str, Outcome] = {}
-    for record, cell in zip(run.cells, cells, strict=True):
+    for cell in cells:
+        record = records[cell.id]
         if record.observed is not None:
             outcomes[cell.id] = observation(cell, record.observed)
         elif record.not_run:
             outcomes[cell.id] = kept.get(cell.id, NotRun(cell.id, record.not_run))
-    values = scene_values(run.evidence, name=name)
-    judgements = judge(cells, outcomes, values.get("identities", ()), values.get("claims", {}))
-    traces = {cell.id: cell.trace for cell in run.cells if cell.trace is not None}
+    values = scene_values(evidence, name=name)
+    crossings = values.get("crossings", {})
+    judgements = judge(
+        cells, outcomes, values.get("identities", ()), values.get("claims", {}), crossings
+    )
+    traces = {cell.id: t for cell in cells if (t := records[cell.id].trace) is not None}
     scene = Scene(topology, cells, outcomes, judgements, traces, **values)
     causes, judgements = diagnose(scene)
-    selected = frozenset(cell.id for cell in run.cells if cell.selected)
-    return replace(
-        run,
-        cells=cell_records(cells, selected, outcomes, judgements, traces),
-        causes=tuple(cause_record(cause) for cause in causes),
-    )
+    found.outcomes |= outcomes
+    found.judgements |= judgements
+    found.traces |= traces
+    found.crossings |= crossings
+    found.causes.append(causes)
 
 
 def day_of(run: Run, name: str) -> date:

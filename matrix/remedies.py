@@ -310,5 +310,61 @@ ROUTER = Remedy(
     ),
 )
 
-REMEDIES = (HOST_SHIM, SECOND_NETWORK, ADD_HOST, LAN_DNS, ROUTER)
+BRIDGE_MODE = Remedy(
+    anchor="how-bridge-mode",
+    title="The network in mode bridge",
+    opens="Siblings reach each other inside the kernel, and the host keeps its NIC. (To the host's own "
+    "containers no mode leads; see the shim.)",
+    steps=(
+        Step(
+            "A network's mode cannot be changed: take its containers off, remove it, make it again "
+            "with the same subnet, gateway and parent.",
+            (
+                "docker network disconnect macnet c1",
+                "docker network rm macnet",
+                (
+                    "docker network create -d macvlan --subnet 192.168.2.0/24 --gateway 192.168.2.1 "
+                    "-o parent=enp0s5 -o macvlan_mode=bridge macnet"
+                ),
+                "docker network connect --ip 192.168.2.220 macnet c1",
+            ),
+        ),
+        Step("See the mode of a container's link.", ("docker exec c1 ip -d link",)),
+    ),
+    undo=(Step("The same once more, with the mode that it had: docker network inspect says it."),),
+    beware=(
+        "Who chose private wanted siblings apart; in bridge mode nothing on this host keeps them so.",
+        "Containers lose their connections, and, without --ip, maybe their addresses.",
+    ),
+    next_run='Write mode = "bridge" into the site file.',
+    checked=f"{_LAB}private, vepa, bridge and passthru one after another, sites/lab-modes.toml.",
+    sources=(_MACVLAN_C, _DOCKER_MACVLAN),
+)
+
+HAIRPIN = Remedy(
+    anchor="how-hairpin",
+    title="A switch port that reflects (hairpin, 802.1Qbg)",
+    opens="In mode vepa siblings reach each other by way of the switch, and, in modes bridge and vepa, "
+    "the host and its own containers do.",
+    steps=(
+        Step(
+            "On the switch. A Linux bridge, for the port that the host is plugged into:",
+            ("bridge link set dev PORT hairpin on",),
+        ),
+    ),
+    undo=(Step("On the switch:", ("bridge link set dev PORT hairpin off",)),),
+    beware=(
+        (
+            "The host gets its own broadcasts back as well: of another stack than Linux's that may be "
+            "taken for a duplicate address."
+        ),
+        "On most physical switches it is called reflective relay or VEPA, and most have none.",
+        "In mode private siblings stay apart all the same.",
+    ),
+    next_run="Write hairpin = true for that host into the site file; until then its cells are a LEAK.",
+    checked=f"{_LAB}sites/lab-modes.toml has it on one of its two ports.",
+    sources=(_MACVLAN_C, "IEEE 802.1Qbg (reflective relay)", "bridge(8), hairpin"),
+)
+
+REMEDIES = (HOST_SHIM, SECOND_NETWORK, ADD_HOST, LAN_DNS, ROUTER, BRIDGE_MODE, HAIRPIN)
 BY_ANCHOR = {remedy.anchor: remedy for remedy in REMEDIES}

@@ -8,7 +8,7 @@ record lacks is as it is where nothing was seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from types import GenericAlias
@@ -20,7 +20,7 @@ from matrix.cause import Scene
 from matrix.errors import ConfigError
 from matrix.probes import NotRun
 
-_NOT_RUN = "not_run"
+_NOT_RUN, _ROUNDS, _SCENARIOS = "not_run", "rounds", "scenarios"
 _not_run: TypeAdapter[list[NotRun]] = TypeAdapter(list[NotRun])
 _ELSEWHERE = frozenset({"topology", "cells", "outcomes", "judgements", "traces"})
 
@@ -37,6 +37,30 @@ def scene_record(scene: Scene) -> dict[str, Any]:
         [one for one in scene.outcomes.values() if isinstance(one, NotRun)], mode="json"
     )
     return found
+
+
+def rounds_record(
+    rounds: Iterable[tuple[tuple[str, ...], Scene | None]],
+) -> dict[str, Any] | None:
+    """The scenes of a run's rounds, each with the names of its scenarios; that of a single one as it is.
+
+    A round that asked nothing has no scene. None where none has.
+    """
+    found = [(names, scene) for names, scene in rounds if scene is not None]
+    if len(found) == 1:
+        names, scene = found[0]
+        return {_SCENARIOS: list(names), **scene_record(scene)}
+    if not found:
+        return None
+    return {_ROUNDS: [{_SCENARIOS: list(names), **scene_record(scene)} for names, scene in found]}
+
+
+def rounds_of(record: Mapping[str, Any]) -> list[tuple[frozenset[str] | None, Mapping[str, Any]]]:
+    """The scenes that ``rounds_record`` made, each with its scenarios; None stands for all of them."""
+    parts = record.get(_ROUNDS)
+    if not isinstance(parts, list):
+        return [(None, record)]
+    return [(frozenset(map(str, part.get(_SCENARIOS, ()))), part) for part in parts]
 
 
 def scene_values(record: Mapping[str, Any], *, name: str) -> dict[str, Any]:

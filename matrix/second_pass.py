@@ -22,7 +22,8 @@ def traceable(
     """The cells that are not as expected and whose probe really left, each pair once.
 
     A cell by name is asked by the address that it resolved to. One that resolved to a wrong address
-    is told by that alone, and one that asks itself passes no link.
+    is told by that alone, and one that asks itself passes no link. Between segments the frames that
+    are sent below IP tell more.
     """
     found: dict[tuple[str, str, str], Cell] = {}
     for cell in sorted(cells, key=lambda c: c.by is By.NAME):
@@ -33,7 +34,7 @@ def traceable(
             and seen.address == str(cell.target.address)
             and judgement is not None
             and not judgement.verdict.holds
-            and cell.relation is not Relation.ITSELF
+            and cell.relation not in (Relation.ITSELF, Relation.OTHER_SEGMENT)
         ):
             pair = (cell.scenario, cell.source.name, cell.target.name)
             found.setdefault(pair, replace(cell, by=By.ADDRESS))

@@ -25,7 +25,17 @@ from matrix.plan import plan
 from matrix.site_checks import cross_checks
 from matrix.toml_lines import Lines
 from matrix.toml_lines import Path as Loc
-from matrix.topology import Container, Host, Override, Scenario, Segment, Timing, Topology
+from matrix.topology import (
+    Container,
+    Host,
+    Isolation,
+    Override,
+    ParentRule,
+    Scenario,
+    Segment,
+    Timing,
+    Topology,
+)
 
 # Names go into file names, terminal lines, ssh arguments and Docker objects: no separator of
 # ours (":"), no leading "-", nothing a shell or a terminal would take for something else.
@@ -44,6 +54,7 @@ class _Host(_Table):
     name: Name
     parent: LinkName
     address: IPv4Interface
+    hairpin: StrictBool = False
 
 
 class _Allot(_Table):
@@ -55,12 +66,13 @@ class _Allot(_Table):
 class _Scenario(_Table):
     name: Name
     network: DockerName
-    mode: Literal["bridge"] = "bridge"
+    mode: Literal["private", "vepa", "bridge", "passthru"] = "bridge"
     vlan: StrictInt | None = Field(default=None, ge=1, le=4094)
     subnet: IPv4Network
     gateway: IPv4Address
     gateway_present: StrictBool = True
     host_addresses: dict[Name, IPv4Address] = Field(default_factory=dict)
+    internal: StrictBool = False
     containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
 
@@ -69,6 +81,14 @@ class _Timing(_Table):
     echoes: StrictInt = Field(default=Timing().echoes, ge=1, le=100)
     reply_deadline_s: float = Field(default=Timing().reply_deadline_s, ge=0.1, le=60)
     name_deadline_s: float = Field(default=Timing().name_deadline_s, ge=0.1, le=60)
+
+
+class _Isolation(_Table):
+    routed: list[Name] = Field(default_factory=list)
+
+
+class _Parent(_Table):
+    spare_vlan: StrictInt = Field(ge=1, le=4094)
 
 
 class _Override(_Table):
@@ -86,6 +106,8 @@ class _Site(_Table):
     host: list[_Host] = Field(min_length=1)
     scenario: list[_Scenario] = Field(min_length=1)
     override: list[_Override] = Field(default_factory=list)
+    isolation: _Isolation | None = None
+    parent: _Parent | None = None
 
 
 _WRITE = {
@@ -93,7 +115,8 @@ _WRITE = {
     "parent": 'the NIC, at most 15 characters, such as parent = "enp0s5"',
     "address": 'an address with its prefix length, such as address = "192.168.2.210/24"',
     "network": 'a Docker network name of two characters or more, such as network = "macnet"',
-    "mode": 'mode = "bridge" (or leave the line out)',
+    "mode": 'mode = "private", "vepa", "bridge" or "passthru" (or leave it out: bridge)',
+    "hairpin": "hairpin = true where the host's switch port sends frames back, or hairpin = false",
     "vlan": "an 802.1Q VLAN id from 1 to 4094, such as vlan = 200",
     "subnet": 'a network without host bits, such as subnet = "192.168.2.0/24"',
     "gateway": 'an IPv4 address, such as gateway = "192.168.2.1"',
@@ -110,6 +133,10 @@ _WRITE = {
     "reply_deadline_s": "seconds from 0.1 to 60, such as reply_deadline_s = 1.0",
     "name_deadline_s": "seconds from 0.1 to 60, such as name_deadline_s = 5.0",
     "embedded_lab": "embedded_lab = true or embedded_lab = false",
+    "internal": "internal = true or internal = false",
+    "spare_vlan": "a VLAN id that no scenario uses, such as spare_vlan = 4000",
+    "isolation": "an [isolation] table, with routed or with nothing in it",
+    "routed": 'the scenarios that one router joins, such as routed = ["vlan10", "vlan200"]',
     "host": "a [[host]] table with name, parent and address for each Docker host",
     "scenario": "a [[scenario]] table with name, network, subnet, gateway and containers",
     "timing": "a [timing] table with echoes, reply_deadline_s or name_deadline_s",
@@ -154,21 +181,26 @@ def read_site(text: str, *, name: str) -> Topology:
 
 def _override_faults(found: dict[str, Any], lines: Lines) -> list[tuple[Loc, str]]:
     """What is wrong with the overrides, where the cells that they could name are known."""
+    if not found.get("override"):
+        return []
     try:
         rest = _Site.model_validate({k: v for k, v in found.items() if k != "override"})
-    except ValidationError:
+        cells = plan(_topology(rest, lines))
+    except (ValidationError, LookupError):  # a site that is at fault may have cells of no rule
         return []
-    return list(override_checks(found, plan(_topology(rest, lines)), lines))
+    return list(override_checks(found, cells, lines))
 
 
 def _topology(site: _Site, lines: Lines) -> Topology:
-    hosts = tuple(Host(h.name, h.parent, h.address) for h in site.host)
+    hosts = tuple(Host(h.name, h.parent, h.address, h.hairpin) for h in site.host)
     return Topology(
         hosts=hosts,
         scenarios=tuple(_scenario(s, hosts) for s in site.scenario),
         image=site.image,
         timing=Timing(**site.timing.model_dump()),
         embedded_lab=site.embedded_lab,
+        parent_rule=ParentRule(site.parent.spare_vlan) if site.parent else None,
+        isolation=Isolation(tuple(site.isolation.routed)) if site.isolation else None,
         overrides=tuple(
             Override(**one.model_dump(), line=lines.of(("override", number)))
             for number, one in enumerate(site.override)
@@ -189,6 +221,7 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
         network=found.network,
         mode=found.mode,
         segment=Segment(found.subnet, found.gateway, found.gateway_present, found.vlan),
+        internal=found.internal,
         containers=tuple(
             Container(container, host.name, address)
             for host in hosts

@@ -25,6 +25,11 @@ def cross_checks(site: dict[str, Any]) -> Iterator[Fault]:
     yield from _host_addresses(hosts)
     yield from _parents(hosts, scenarios)
     yield from _subnets(scenarios)
+    yield from _passthru(hosts, scenarios)
+    spare = table_of(site, "parent").get("spare_vlan")
+    if isinstance(spare, int) and spare in [s.get("vlan") for s in scenarios]:
+        yield ("parent", "spare_vlan"), f"VLAN {spare} is a scenario's; write an id that none uses"
+    yield from _routed(table_of(site, "isolation"), scenarios)
     for number, scenario in enumerate(scenarios):
         yield from _scenario(("scenario", number), scenario, hosts)
 
@@ -68,19 +73,27 @@ def _host_addresses(hosts: list[dict[str, Any]]) -> Iterator[Fault]:
 
 
 def _parents(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
-    """One macvlan network a parent: Docker up to 26 refuses a second one on the same parent."""
-    seen: dict[object, str] = {}
+    """The sub-interface's name, and addresses that two scenarios of one parent share.
+
+    Those are built one after the other; a machine that is not ours would remember the first one's MAC
+    address, and send the second one's replies there.
+    """
+    seen: dict[tuple[object, object], tuple[object, str]] = {}
     for number, scenario in enumerate(scenarios):
         vlan = scenario.get("vlan")
-        loc = ("scenario", number, "vlan") if vlan is not None else ("scenario", number)
-        if vlan in seen:
-            what = "the NIC itself" if vlan is None else f"VLAN {vlan}"
-            words = (
-                f"{what} is the parent of scenario {seen[vlan]!r} already, and a parent takes one "
-                "macvlan network; give this scenario a VLAN id of its own"
-            )
-            yield loc, words
-        seen.setdefault(vlan, str(scenario.get("name")))
+        for host_name, containers in table_of(scenario, "containers").items():
+            for name, address in containers.items() if isinstance(containers, dict) else ():
+                if not isinstance(address, str):
+                    continue  # said already
+                where: Loc = ("scenario", number, "containers", host_name, name)
+                first = seen.setdefault((str(vlan), address), (scenario.get("name"), name))
+                if first[0] != scenario.get("name"):
+                    words = (
+                        f"{address} is the address of container {first[1]!r} of scenario "
+                        f"{first[0]!r} on the same segment, and others there may remember its MAC "
+                        "address; write another"
+                    )
+                    yield where, words
         for host_number, host in enumerate(hosts):
             link = f"{host.get('parent')}.{vlan}"
             if isinstance(vlan, int) and len(link) > IFNAMSIZ:
@@ -92,19 +105,55 @@ def _parents(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> It
 
 
 def _subnets(scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
-    """Docker's IPAM refuses it ("Pool overlaps"), and a route could not tell them apart."""
-    seen: list[tuple[IPv4Network, str]] = []
+    """Docker's IPAM refuses it ("Pool overlaps"), and a route could not tell them apart.
+
+    Scenarios of one parent never stand at the same time; they share a segment, so its subnet, too.
+    """
+    seen: list[tuple[IPv4Network, str, object]] = []
     for number, scenario in enumerate(scenarios):
         subnet = read(IPv4Network, scenario.get("subnet"))
         if subnet is None:
             continue
-        for other, name in seen:
-            if subnet.overlaps(other):
+        for other, name, vlan in seen:
+            if subnet.overlaps(other) and not (subnet == other and scenario.get("vlan") == vlan):
                 yield (
                     ("scenario", number, "subnet"),
                     f"{subnet} overlaps {other} of scenario {name!r}; write another subnet",
                 )
-        seen.append((subnet, str(scenario.get("name"))))
+        seen.append((subnet, str(scenario.get("name")), scenario.get("vlan")))
+
+
+def _routed(isolation: dict[str, Any], scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
+    """A router is reached by the gateways of its segments, so these must be there."""
+    by_name = {str(s.get("name")): s for s in scenarios}
+    names = isolation.get("routed")
+    for place, name in enumerate(map(str, names) if isinstance(names, list) else ()):
+        loc: Loc = ("isolation", "routed", place)
+        if name not in by_name:
+            yield loc, f"{name!r} is no scenario; scenarios are {', '.join(by_name) or 'none'}"
+        elif by_name[name].get("gateway_present") is False:
+            yield (
+                loc,
+                f"{name!r} has gateway_present = false, so no router; write true, or leave it out",
+            )
+        elif by_name[name].get("internal") is True:
+            yield loc, f"{name!r} is internal, so without a default route; leave it out"
+
+
+def _passthru(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
+    """The kernel takes one passthru endpoint a parent (``macvlan_common_newlink``: EINVAL)."""
+    reflecting = {str(h.get("name")): n for n, h in enumerate(hosts) if h.get("hairpin") is True}
+    for number, scenario in enumerate(scenarios):
+        if scenario.get("mode") != "passthru":
+            continue
+        for host, containers in table_of(scenario, "containers").items():
+            loc: Loc = ("scenario", number, "containers", host)
+            if isinstance(containers, dict) and len(containers) > 1:
+                words = f"mode passthru takes one container a host, here are {len(containers)}; "
+                yield loc, words + 'leave one, or write mode = "bridge"'
+            if host in reflecting and containers:
+                words = f"{host}'s port reflects (hairpin = true), and what passthru does there is "
+                yield loc, words + "in none of our rules; put the container on another host"
 
 
 def _scenario(loc: Loc, scenario: dict[str, Any], hosts: list[dict[str, Any]]) -> Iterator[Fault]:

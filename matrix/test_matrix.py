@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from matrix.grouping import Group, told
+from matrix.parent_rule import Finding, Question, Status
 from matrix.probes import Cell, Judgement
 
 
@@ -16,6 +17,13 @@ def test_cell(cell: Cell, judgement: Judgement) -> None:
     assert judgement.cell == cell.id  # noqa: S101  this is a test
     if not judgement.verdict.holds:
         pytest.fail(f"{judgement.verdict}: {judgement.reason}", pytrace=False)
+
+
+def test_question(question: Question, answer: Finding) -> None:
+    """The engine answers as its version is known to; or this machine cannot ask it, and says why."""
+    assert answer.question == question  # noqa: S101  this is a test
+    if answer.status not in (Status.AS_EXPECTED, Status.NOT_RUN):
+        pytest.fail(f"{answer.status}: {answer.reason}", pytrace=False)
 
 
 def test_group(group: Group, judgements: tuple[Judgement, ...]) -> None:

@@ -29,11 +29,16 @@ class EndpointKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A Docker host: its alias in the OpenSSH configuration, its NIC, its own LAN address."""
+    """A Docker host: its alias in the OpenSSH configuration, its NIC, its own LAN address.
+
+    ``hairpin``: its switch port sends frames back out of the port they came in by (reflective
+    relay, IEEE 802.1Qbg).
+    """
 
     name: str
     parent: str
     address: IPv4Interface
+    hairpin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,10 @@ class Endpoint:
 class Scenario:
     """One macvlan network on one segment, on every host of the site.
 
+    ``mode`` is the macvlan mode of its links: private, vepa, bridge or passthru.
     ``host_addresses`` maps a host's name to its own address on the segment; a host that has none
-    takes no part in the scenario's cells.
+    takes no part in the scenario's cells. ``internal``: the network is made with ``--internal``,
+    so that Docker gives its containers no default route.
     """
 
     name: str
@@ -82,6 +89,7 @@ class Scenario:
     segment: Segment
     containers: tuple[Container, ...]
     host_addresses: tuple[tuple[str, IPv4Interface], ...]
+    internal: bool = False
 
     @property
     def kind(self) -> str:
@@ -93,6 +101,10 @@ class Scenario:
         if self.segment.vlan is None:
             return host.parent
         return f"{host.parent}.{self.segment.vlan}"
+
+    def is_deaf(self, host: str) -> bool:
+        """Does a passthru endpoint of this scenario take all unicast frames of that host's parent?"""
+        return self.mode == "passthru" and bool(self.containers_on(host))
 
     def address_of(self, host: str) -> IPv4Interface | None:
         """The host's own address on this segment, None where it has none."""
@@ -109,6 +121,27 @@ class Scenario:
             *(Endpoint(n, EndpointKind.HOST, n, a.ip) for n, a in self.host_addresses),
             Endpoint("gateway", EndpointKind.GATEWAY, "", self.segment.gateway),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """Segments are to be proven apart: every container asks those of the other segments, too.
+
+    ``routed`` are the scenarios whose gateways are one router that forwards between them.
+    """
+
+    routed: tuple[str, ...] = ()
+
+    def routes(self, one: str, other: str) -> bool:
+        """Does the declared router forward from one scenario's segment to the other's?"""
+        return one in self.routed and other in self.routed
+
+
+@dataclass(frozen=True, slots=True)
+class ParentRule:
+    """Every engine is asked what it says to a parent. ``spare_vlan`` is an id that nobody uses."""
+
+    spare_vlan: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +187,8 @@ class Topology:
     timing: Timing = Timing()
     embedded_lab: bool = False
     overrides: tuple[Override, ...] = ()
+    isolation: Isolation | None = None
+    parent_rule: ParentRule | None = None
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError for a name that the site does not have."""

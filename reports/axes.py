@@ -18,6 +18,8 @@ from matrix.record import CellRecord, Run
 from matrix.topology import EndpointKind
 
 SECTIONS = {By.ADDRESS.value: "by address", By.NAME.value: "by name"}
+ELSEWHERE = "on other segments"
+"""The section of targets that do not stand in the source's scenario."""
 
 Place = tuple[str, str, str]
 """Key of a row, key of a column and the column's section: where a cell stands."""
@@ -51,20 +53,21 @@ def matrix_of(run: Run, scenario: str) -> Matrix:
     )
     order = {row.key: place for place, row in enumerate(rows)}
     columns: list[Heading] = []
-    for by, section in SECTIONS.items():
+    for section in (*SECTIONS.values(), ELSEWHERE):
         columns += _by_host(
             (
                 Heading(c.target, _name(c.target, c.target_kind), c.target_host, section, c.address)
                 for c in cells
-                if c.by == by
+                if _section(c) == section
             ),
             order,
         )
-    places = {
-        (cell.source, cell.target, SECTIONS.get(cell.by, SECTIONS[By.ADDRESS])): cell
-        for cell in cells
-    }
+    places = {(cell.source, cell.target, _section(cell)): cell for cell in cells}
     return Matrix(rows, tuple(columns), places)
+
+
+def _section(cell: CellRecord) -> str:
+    return ELSEWHERE if cell.target_scenario else SECTIONS.get(cell.by, SECTIONS[By.ADDRESS])
 
 
 def _name(name: str, kind: str) -> str:

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from types import MappingProxyType
 
 from matrix.grid import plain
-from matrix.record import CellRecord, ObservedRecord, OverrideRecord
+from matrix.record import CellRecord, CrossingRecord, ObservedRecord, OverrideRecord
 from reports.marks import holds
 from reports.remedies import remedies_of
 
@@ -117,14 +117,29 @@ def _lines(cell: CellRecord, *, many: bool) -> Iterator[Line]:
             yield Line("Asked by", cell.observed.command, "code")
         if full and cell.observed.raw:
             yield Line("As it came", _cut(cell.observed.raw), "raw")
-    if cell.trace is not None:
-        yield Line("Asked again", "; ".join(cell.trace.words))
+    yield from _below(cell)
     if cell.controls:
         yield Line("Controls", "\n".join(cell.controls), "cells")
     if (not many and cell.remedy) or remedies_of(cell):
         yield Line("To open it", "" if many else cell.remedy, "remedy")
     if cell.next_command:
         yield Line("Try", cell.next_command, "code")
+
+
+def _below(cell: CellRecord) -> Iterator[Line]:
+    """What was seen of frames, beside the echo."""
+    if cell.crossing is not None:
+        yield Line("Below IP", _below_ip(cell.crossing))
+    if cell.trace is not None:
+        yield Line("Asked again", "; ".join(cell.trace.words))
+
+
+def _below_ip(found: CrossingRecord) -> str:
+    words = f"sent on its own segment: {', '.join(found.sent) or 'nothing'}"
+    words += f"; seen at the target's link: {', '.join(found.seen) or 'none of it'}"
+    words += f"; heard at home by {', '.join(found.heard_by) or 'nobody'}"
+    words += f"; the target heard {', '.join(found.hears) or 'nobody'}"
+    return f"{words}; {found.doubt}" if found.doubt else words
 
 
 def override_words(one: OverrideRecord) -> str:

@@ -139,6 +139,13 @@ def _why(cell: CellRecord) -> tuple[str, str]:
         )
     if cell.expected == "no-such-name":
         return DESIGN, "Docker's name server knows the containers of its own engine only"
+    if cell.because.startswith("passthru:"):
+        return (
+            DESIGN,
+            "A passthru endpoint gets every unicast frame of its NIC: the host is deaf there",
+        )
+    if cell.relation == Relation.OTHER_SEGMENT:
+        return DESIGN, "Segments are apart: no frame of one is seen on another"
     if cell.relation == Relation.GATEWAY:
         return DECLARATION, "The site says that this segment has no gateway"
     if cell.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run
 from reports.causes import causes_of, warnings_of
+from reports.engines import differs, tally
 from reports.findings import DECLARATION, DESIGN, ORIGINS, OVERRIDE, blocked, findings, troubles
 from reports.marks import counts, holds, overridden
 
@@ -36,6 +37,10 @@ def headline(run: Run) -> Headline:
     if run.phase != "judged":
         early = f"The run ended early, in phase {run.phase!r}: nothing here is a verdict."
         return Headline(good=False, sentence=early, look=trouble or "it was stopped, or it died")
+    if not total and run.engines:
+        wrong = sum(map(differs, run.engines))
+        sentence = f"{len(run.engines)} questions to engines: {tally(run)}."
+        return Headline(not wrong and not trouble, sentence, trouble)
     if not total:
         return Headline(
             good=False, sentence="No cell was asked.", look=trouble or "none was selected"
@@ -43,6 +48,7 @@ def headline(run: Run) -> Headline:
     part = "" if total == run.cells_in_plan else f" selected (of {run.cells_in_plan})"
     warnings = warnings_of(run)
     warned = f", with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
+    asked = f" {len(run.engines)} questions to engines: {tally(run)}." if run.engines else ""
     if not bad:
         found = counts(run.cells)
         sentence = (
@@ -53,11 +59,24 @@ def headline(run: Run) -> Headline:
         if by_override := sum(overridden(cell) for cell in selected):
             sentence += f" {by_override} of them by the site's overrides, against the physics."
         look = trouble or (warnings[0].line if warnings else "")
-        return Headline(not trouble, sentence, look, warned=bool(warnings))
+        good = not trouble and not any(map(differs, run.engines))
+        return Headline(good, sentence + asked, look, warned=bool(warnings))
     be = "is" if bad == 1 else "are"
-    sentence = f"{bad} of {total} cells{part} {be} not as expected{warned}."
+    sentence = (
+        f"{_leaks(selected)}{bad} of {total} cells{part} {be} not as expected{warned}.{asked}"
+    )
     look = trouble or _first(run)
     return Headline(good=False, sentence=sentence, look=look, warned=bool(warnings))
+
+
+def _leaks(cells: tuple[CellRecord, ...]) -> str:
+    """Segments that are not apart: that stands before all else. "" where they are."""
+    leaks = [c for c in cells if c.verdict == Verdict.LEAK and c.target_scenario]
+    if not leaks:
+        return ""
+    pairs = dict.fromkeys(" and ".join(sorted((c.scenario, c.target_scenario))) for c in leaks)
+    many = f"{len(leaks)} cell{'s' * (len(leaks) > 1)}"
+    return f"LEAK between segments, in {many}: {'; '.join(pairs)}. "
 
 
 def _first(run: Run) -> str:

@@ -1,6 +1,6 @@
 """junit.xml for CI servers: a test case for each selected cell, its verdict as the outcome.
 
-Rule 1: nothing is skipped. FAIL, LEAK, IMPOSTOR and FLAPPING are failures; INCONCLUSIVE and cells
+Rule 1: no cell is skipped. FAIL, LEAK, IMPOSTOR and FLAPPING are failures; INCONCLUSIVE and cells
 that were never judged are errors; PASS and BLOCKED pass. A run with trouble and no cell is one
 error, because a green empty file is how a broken night goes unseen.
 Rule 2: a warning makes no case fail; it is a property of every suite.
@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from matrix.grid import plain
+from matrix.parent_rule import Status
 from matrix.probes import Verdict
-from matrix.record import CauseRecord, CellRecord, Run
+from matrix.record import CauseRecord, CellRecord, EngineRecord, Run
 from reports.causes import UNKNOWN, warnings_of
+from reports.engines import differs
 from reports.findings import troubles
 from reports.grid import covered, scenarios_of
 from reports.marks import holds
@@ -38,6 +40,8 @@ def junit(run: Run) -> bytes:
             _suite(
                 root, run, scenario, [_case(cell, run, causes.get(cell.id, ())) for cell in cells]
             )
+    if run.engines:
+        _suite(root, run, "parent", [_engine(one) for one in run.engines])
     if troubles(run) or not len(root):
         _suite(root, run, "run", [_trouble(run)])
     for count in ("tests", "failures", "errors", "skipped"):
@@ -50,7 +54,7 @@ def _suite(root: Element, run: Run, name: str, cases: list[Element]) -> None:
     suite = SubElement(root, "testsuite", name=_text(name), tests=str(len(cases)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
     suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
-    suite.set("skipped", "0")
+    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
     suite.set("timestamp", _text(run.started_at))
     said = [("coverage", covered(run).removeprefix("coverage: "))]
     said += [("warning", _cause(warning.record)) for warning in warnings_of(run)]
@@ -104,6 +108,21 @@ def _case(cell: CellRecord, run: Run, causes: Sequence[CauseRecord]) -> Element:
     if cell.observed is not None:
         lines += [text for text in (cell.observed.error, cell.observed.raw) if text]
     problem.text = _text("\n".join(lines))
+    return case
+
+
+def _engine(one: EngineRecord) -> Element:
+    """An engine's answer. What this machine cannot be asked is the one thing that JUnit calls skipped."""
+    case = Element("testcase", classname="parent", name=_text(one.id))
+    properties = SubElement(case, "properties")
+    for name in ("version", "status", "expected", "answer", "said", "means"):
+        SubElement(properties, "property", name=name, value=_text(getattr(one, name)))
+    if one.status == Status.NOT_RUN:
+        SubElement(case, "skipped", message=_text(one.reason))
+    elif differs(one):
+        what = "failure" if one.status == Status.DIFFERS else "error"
+        reason = one.reason or f"{one.asks}: not asked"
+        SubElement(case, what, type=_text(one.status or "not asked"), message=_text(reason))
     return case
 
 

@@ -76,6 +76,9 @@ def merged(runs: Iterable[tuple[str, Run]]) -> Run:
         timeline=tuple(_timeline(parts, first.run)),
         coverage=replace(first.coverage, shard="", cells_chosen=sum(c.selected for c in cells)),
         causes=tuple(_causes(parts)),
+        engines=tuple(
+            {one.id: one for part in reversed(parts) for one in part.run.engines}.values()
+        ),
         evidence=None,
     )
 

@@ -3,9 +3,21 @@
 Order: facts first, then what the wire shows, then what answers. See ``matrix.diagnose``.
 """
 
-from matrix.causes import beyond, changed, identity, inside, ports, reflected, standing, vlans, wire
+from matrix.causes import (
+    beyond,
+    changed,
+    identity,
+    inside,
+    ports,
+    reflected,
+    segments,
+    standing,
+    vlans,
+    wire,
+)
 
 RULES = (
+    *segments.RULES,
     *wire.RULES,
     *ports.RULES,
     *vlans.RULES,

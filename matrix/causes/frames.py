@@ -156,4 +156,7 @@ def not_inside(cell: Cell) -> bool:
 
 def touches_end(cell: Cell, scenario: str, name: str) -> bool:
     """Is that endpoint the cell's source or target?"""
-    return cell.scenario == scenario and name in (cell.source.name, cell.target.name)
+    return (scenario, name) in (
+        (cell.scenario, cell.source.name),
+        (cell.there, cell.target.name),
+    )

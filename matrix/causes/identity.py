@@ -19,6 +19,9 @@ OWN_TOO = " is an address of "
 SEVERAL = 2
 """So many addresses that are not its own make a machine a proxy, not one that has a duplicate."""
 
+_NOT_NEIGHBOURS = (Relation.ITSELF, Relation.OTHER_SEGMENT)
+"""Whose MAC address is not the one that answers: nobody's, or the router's."""
+
 
 @lru_cache(maxsize=1)
 def answerers(scene: Scene) -> dict[str, dict[tuple[str, str], list[Cell]]]:
@@ -28,7 +31,7 @@ def answerers(scene: Scene) -> dict[str, dict[tuple[str, str], list[Cell]]]:
     found: dict[str, dict[tuple[str, str], list[Cell]]] = {}
     for cell in scene.cells:
         seen = scene.observed(cell)
-        if seen is None or cell.relation is Relation.ITSELF or cell.by is By.NAME:
+        if seen is None or cell.relation in _NOT_NEIGHBOURS or cell.by is By.NAME:
             continue
         macs = {m.lower() for m in (*seen.rivals, *seen.reply_macs)}
         macs |= set(scene.claims.get((cell.scenario, str(cell.target.address)), ()))

@@ -100,6 +100,8 @@ def _no_way_back(scene: Scene, cell: Cell) -> str:
 def default_routes(scene: Scene) -> Iterator[Cause]:
     """Containers whose default route does not lead to the declared gateway. No cell shows it."""
     for (scenario, name), inner in sorted(scene.inner.items()):
+        if scene.topology.scenario(scenario).internal and inner.gateway is None:
+            continue  # as it is meant to be
         declared = scene.topology.scenario(scenario).segment
         right = str(declared.gateway)
         if inner.gateway == right or (inner.gateway is None and not declared.gateway_present):
@@ -126,6 +128,14 @@ def default_routes(scene: Scene) -> Iterator[Cause]:
         )
 
 
+_MODES = {
+    "private": "in mode private siblings are kept apart",
+    "vepa": "in mode vepa siblings are not served inside the parent",
+    "bridge": "in mode bridge siblings are served inside the parent",
+    "passthru": "in mode passthru it takes every unicast frame of the NIC, and its host is deaf there",
+}
+
+
 def modes(scene: Scene) -> Iterator[Cause]:
     """Links of containers in another macvlan mode than declared."""
     for (scenario, name), inner in sorted(scene.inner.items()):
@@ -137,14 +147,17 @@ def modes(scene: Scene) -> Iterator[Cause]:
             "macvlan-mode",
             f"{name} on {host}",
             f"the link of {name} on {host} is in macvlan mode {inner.mode}; the site declares "
-            f"{declared}: in mode {inner.mode} siblings are not served inside the parent",
+            f"{declared}: {_MODES.get(inner.mode, 'what it does with frames is not known')}",
             Confidence.CERTAIN,
             (f"netlink in {name}: macvlan mode {inner.mode}",),
             tuple(
                 c.id
                 for c in scene.bad()
-                if touches_end(c, scenario, name)
-                and c.relation in (Relation.SIBLING, Relation.OWN_HOST, Relation.OWN_CONTAINER)
+                if (
+                    touches_end(c, scenario, name)
+                    and c.relation in (Relation.SIBLING, Relation.OWN_HOST, Relation.OWN_CONTAINER)
+                )
+                or (c.scenario == scenario and host in c.physics.deaf)
             ),
             f"ssh {host} docker exec {name} ip -d link",
             f"make the network with -o macvlan_mode={declared}",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.causes.identity import answerers
-from matrix.probes import Cell, Relation, Verdict
+from matrix.probes import Cell, Expected, Relation, Verdict
 
 _REFLECTED = "on the wire, and something out there sent them back"
 _INSIDE = "something inside it passes them on"
@@ -54,6 +54,38 @@ def reflections(scene: Scene) -> Iterator[Cause]:
             )
 
 
+def not_reflected(scene: Scene) -> Iterator[Cause]:
+    """A port that is declared to reflect, and by which nothing came back: not one cell of them all."""
+    for host in scene.topology.hosts:
+        if not host.hairpin or scene.is_dead(host.name):
+            continue
+        asked = [c for c in scene.cells if _by_the_port(scene, c) and c.source.host == host.name]
+        lost = [c for c in asked if scene.lost(c)]
+        if not lost or any(
+            (o := scene.observed(c)) and (o.received or o.requests_seen) for c in asked
+        ):
+            continue
+        yield Cause(
+            "hairpin-missing",
+            f"{host.name} {host.parent}",
+            f"{host.name}'s switch port sends nothing back out of the port it came in by (hairpin, "
+            "reflective relay), and the site declares that it does",
+            Confidence.LIKELY,
+            tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in lost[:2]),
+            tuple(c.id for c in lost),
+            f"ssh {host.name} tcpdump -p -e -n -i {host.parent} arp",
+            f"turn hairpin on at the port of {host.name} (bridge link set dev PORT hairpin on), or take "
+            "hairpin = true out of the site file",
+        )
+
+
+def _by_the_port(scene: Scene, cell: Cell) -> bool:
+    """Does the cell's reply take the way out of the host's port and back in?"""
+    own = cell.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER)
+    sibling = cell.relation is Relation.SIBLING and scene.scenario(cell).mode == "vepa"
+    return cell.physics.expected is Expected.REPLY and (own or sibling)
+
+
 def _says(scene: Scene, cell: Cell, words: str) -> bool:
     trace = scene.trace(cell)
     return trace is not None and any(words in line for line in trace.words)
@@ -90,6 +122,14 @@ RULES = (
         "Turn hairpin (reflective relay) off, or declare an override.",
         ("IEEE 802.1Qbg", "bridge(8): hairpin"),
         reflections,
+    ),
+    Rule(
+        "hairpin-missing",
+        "Frames are not sent back, as is declared",
+        "The site declares a switch port that reflects, and nothing that should come back by it does.",
+        "Turn hairpin (reflective relay) on, or take it out of the site file.",
+        ("IEEE 802.1Qbg", "bridge(8): hairpin"),
+        not_reflected,
     ),
     Rule(
         "canary-answered",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +74,23 @@ def result(reports: Path, code: int, text: str) -> MatrixRun:
 @pytest.fixture
 def matrix(lab: Lab, tmp_path: Path) -> Callable[..., MatrixRun]:
     """Run the matrix on the lab with these arguments."""
+    return partial(run_matrix, lab, tmp_path)
 
-    def run(*arguments: str) -> MatrixRun:
-        done = subprocess.run(
-            command(tmp_path, *arguments),
-            cwd=ROOT,
-            env=environment(lab),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return result(tmp_path, done.returncode, done.stdout)
 
-    return run
+def run_matrix(lab: Lab, reports: Path, *arguments: str) -> MatrixRun:
+    """Run the matrix on that lab with these arguments."""
+    done = subprocess.run(
+        command(reports, *arguments),
+        cwd=ROOT,
+        env=environment(lab),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return result(reports, done.returncode, done.stdout)
 
 
 @pytest.fixture(scope="session")

@@ -366,3 +366,75 @@ def test_a_silenced_name_is_not_supported_by_the_same_pair_s_address() -> None:
     judged = under(name, "silence", quiet)[name]
     assert judged.verdict is Verdict.INCONCLUSIVE
     assert "c1 reached nobody over the wire" in judged.reason
+
+
+MODES = SITE.parent / "lab-modes.toml"
+DEAF = tuple(c for c in plan(read_site(MODES.read_text(), name="m")) if c.scenario == "passthru")
+TO_DEAF, FROM_DEAF = (
+    "passthru:dev-node-01:dev-master-01:address",
+    "passthru:dev-master-01:dev-node-01:address",
+)
+ENDPOINT = "passthru:dev-node-01:x1:address"
+MUTE = {c.id: {"received": 0} for c in DEAF if "x1" in (c.source.name, c.target.name)}
+OWN_MAC, OTHER_MAC = "02:00:00:00:00:aa", "02:00:00:00:00:bb"
+
+
+def deaf(changes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Judgement]:
+    """Judge a healthy passthru endpoint, whose host is deaf, with some observations changed."""
+    outcomes: dict[str, Outcome] = {}
+    for cell in DEAF:
+        reply = cell.expectation.expected is Expected.REPLY
+        ours, arp = cell.target.host != "", reply or cell.id == TO_DEAF
+        macs = {"dev-node-01": OTHER_MAC, "gateway": "02:00:00:00:00:cc"}
+        mac = macs.get(cell.target.name, OWN_MAC)
+        resolution = Resolution("x1", (str(cell.target.address),), "NOERROR", "127.0.0.11", 1.0)
+        seen = Observation(
+            cell.id, str(cell.target.address), 3, 3 if reply else 0,
+            request_seen=(Seen.YES if reply else Seen.NO) if ours else Seen.NOT_OURS,
+            requests_seen=3 if reply and ours else 0,
+            neighbour=Neighbour(mac if arp else "", "REACHABLE" if arp else "INCOMPLETE"),
+            resolution=resolution if cell.by == "name" else None,
+        )  # fmt: skip
+        outcomes[cell.id] = replace(seen, **(changes or {}).get(cell.id, {}))
+    who = (
+        Identity("x1", (OWN_MAC,)),
+        Identity("dev-master-01", (OWN_MAC,)),
+        Identity("dev-node-01", (OTHER_MAC,)),
+    )
+    return judge(DEAF, outcomes, who)
+
+
+def test_a_host_that_passthru_makes_deaf_is_blocked_both_ways() -> None:
+    """It answers ARP and nothing else, what it sends may arrive, and its endpoint proves the NIC."""
+    assert {j.verdict for j in deaf().values()} == {Verdict.PASS, Verdict.BLOCKED}
+    assert f"{OWN_MAC} answered ARP" in deaf()[TO_DEAF].reason
+    arrives = {"request_seen": Seen.YES, "requests_seen": 3, "replies_left": 3}
+    found = deaf({FROM_DEAF: arrives})[FROM_DEAF]
+    assert found.verdict is Verdict.BLOCKED
+    assert "3 requests arrived at dev-node-01, and 3 replies left it" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "cell_id", "verdict", "said"),
+    [
+        ({TO_DEAF: {"neighbour": Neighbour("", "FAILED")}}, TO_DEAF, "INCONCLUSIVE",
+         "did not even answer ARP"),
+        ({TO_DEAF: {"neighbour": Neighbour("", "FAILED")}}, "passthru:x1:dev-master-01:address",
+         "INCONCLUSIVE", "answered nobody's ARP request"),
+        ({TO_DEAF: {"neighbour": Neighbour(OTHER_MAC, "STALE")}}, TO_DEAF, "IMPOSTOR",
+         "which is dev-node-01"),
+        ({TO_DEAF: {"request_seen": Seen.YES, "requests_seen": 1}}, TO_DEAF, "LEAK",
+         "1 request arrived at dev-master-01"),
+        ({FROM_DEAF: {"received": 1, "request_seen": Seen.YES, "requests_seen": 3, "neighbour":
+         Neighbour(OTHER_MAC, "STALE")}}, FROM_DEAF, "LEAK", "1 of 3 replies"),
+        ({FROM_DEAF: {"neighbour": None}}, FROM_DEAF, "INCONCLUSIVE", "never looked for"),
+        (MUTE, FROM_DEAF, "INCONCLUSIVE", "carried nothing of its passthru endpoint"),
+    ],
+)  # fmt: skip
+def test_what_a_deaf_host_cannot_prove(
+    changes: dict[str, dict[str, Any]], cell_id: str, verdict: str, said: str
+) -> None:
+    """Silence counts only while ARP is answered and the NIC carries; what comes through is a leak."""
+    found = deaf(changes)[cell_id]
+    assert found.verdict == verdict, found
+    assert said in found.reason
