@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from matrix.condensed import MOST_ROWS, host_wide, kind_lines
 from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend, plain
 from matrix.probes import By, Cell, Expected
-from matrix.topology import Endpoint, EndpointKind, Override, Scenario, Topology
+from matrix.topology import Endpoint, EndpointKind, Override, Probe, Scenario, Topology
 
 DIFFERS = Mark("*", "differs from cell to cell")
 """Where a host's containers stand as one, and not all the same is expected of them."""
@@ -58,16 +58,19 @@ def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width
     hosts = {host.name: number for number, host in enumerate(topology.hosts)}
     # By host, its containers before itself, the gateway last: as in the report.
     everybody = sorted(scenario.endpoints(), key=lambda endpoint: _place(hosts, endpoint))
-    asking, asked = {c.source for c in cells}, {(c.by, c.target) for c in cells}
+    asking, asked = {c.source for c in cells}, {(c.asked_by, c.target) for c in cells}
     rows = {e: _heading(e) for e in everybody if e in asking}
-    columns = {(by, e): _heading(e, f"by {by}") for by in By for e in everybody if (by, e) in asked}
+    kinds = (*By, *(probe for probe in Probe if probe is not Probe.ICMP))
+    columns = {
+        (by, e): _heading(e, f"by {by}") for by in kinds for e in everybody if (by, e) in asked
+    }
     many = len(rows) > MOST_ROWS
     if many:
         rows = {endpoint: host_wide(heading) for endpoint, heading in rows.items()}
         columns = {place: host_wide(heading) for place, heading in columns.items()}
     marks: dict[tuple[str, str, str], Mark] = {}
     for cell in cells:
-        column = columns[cell.by, cell.target]
+        column = columns[cell.asked_by, cell.target]
         place = rows[cell.source].key, column.key, column.section
         mark = EXPECTED_MARKS[cell.expectation.expected]
         marks[place] = mark if marks.get(place, mark) == mark else DIFFERS
@@ -75,7 +78,7 @@ def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width
     if many:
         lines = [f"  {len(cells):,} cells"]
         lines += kind_lines(
-            ((c.relation, c.by, c.expectation.expected) for c in cells), (*Expected,)
+            ((c.relation, c.asked_by, c.expectation.expected) for c in cells), (*Expected,)
         )
     down = tuple(dict.fromkeys(rows.values()))
     if len(down) > MOST_ROWS:

@@ -72,7 +72,7 @@ def judge(
         for cell in everything
         if _proven(cell, outcomes.get(cell.id), strangers.get(cell.id, ""))
     )
-    court = _Court(everything, proven, witnesses)
+    court = Court(everything, proven, witnesses)
     return {
         cell.id: with_override(
             cell, _judge_one(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), court)
@@ -99,7 +99,7 @@ def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
     )
 
 
-class _Court:
+class Court:
     """Finds the controls of a negative cell and says which of them failed."""
 
     def __init__(
@@ -162,7 +162,7 @@ _FAILED = {
 }
 
 
-def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _Court) -> Judgement:
+def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: Court) -> Judgement:
     if outcome is None:
         return _say(cell, Verdict.INCONCLUSIVE, NEVER_PROBED)
     if isinstance(outcome, NotRun):
@@ -202,7 +202,7 @@ def _judge_one(cell: Cell, outcome: Outcome | None, someone_else: str, court: _C
     return _silence_expected(cell, outcome, court)
 
 
-def _unresolved(cell: Cell, found: Resolution, court: _Court) -> Judgement:
+def _unresolved(cell: Cell, found: Resolution, court: Court) -> Judgement:
     """The resolver gave no address.
 
     NOERROR without an address is NODATA (RFC 2308 section 2.2): the name exists, so it is not "no
@@ -257,7 +257,7 @@ def _reply_expected(cell: Cell, seen: Observation) -> Judgement:
     return _say(cell, Verdict.PASS, f"{count}{proof}{odd}")
 
 
-def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+def _silence_expected(cell: Cell, seen: Observation, court: Court) -> Judgement:
     if seen.received:
         return _say(
             cell, Verdict.LEAK, f"{seen.received} of {seen.sent} replies where silence was expected"
@@ -287,7 +287,7 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
     return _silent(cell, seen, court)
 
 
-def _never_asked(cell: Cell, seen: Observation, court: _Court) -> str:
+def _never_asked(cell: Cell, seen: Observation, court: Court) -> str:
     """Words for requests that the source's kernel did not send on the segment; "" where it did.
 
     A request to a neighbour leaves its mark there, an entry that ARP is asked for; one that went
@@ -310,7 +310,7 @@ def _never_asked(cell: Cell, seen: Observation, court: _Court) -> str:
     )
 
 
-def _silent(cell: Cell, seen: Observation, court: _Court, where: str = "") -> Judgement:
+def _silent(cell: Cell, seen: Observation, court: Court, where: str = "") -> Judgement:
     """Nothing came back. BLOCKED if the controls say that this is no accident."""
     controls, failed = court.controls(cell)
     if failed:

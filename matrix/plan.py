@@ -1,7 +1,9 @@
 """From a topology to the cells of its matrix, each with its expectation. Needs no host.
 
-Cell ids are ``scenario:source:target:by``: the same every night, safe to paste into a shell, and
-made so that ``pytest -k c1`` finds what a person means. Order: scenario, source, by, target.
+Cell ids are ``scenario:source:target:by``, and where the probe is no ICMP echo
+``scenario:source:target:probe`` (see ``matrix.protocol_rules``): the same every night, safe to
+paste into a shell, and made so that ``pytest -k c1`` finds what a person means. Order: scenario,
+source, by, target; then the same for each other probe.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from itertools import zip_longest
 
 from matrix.overrides import overridden, proves
 from matrix.probes import By, Cell, Expected, Relation
+from matrix.protocol_rules import with_protocols
 from matrix.rules import Situation, expectation
-from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
+from matrix.topology import Endpoint, EndpointKind, Probe, Scenario, Topology
 
 _BY_NAME = (Relation.ITSELF, Relation.SIBLING, Relation.REMOTE)
 _OVER_THE_WIRE = (Relation.REMOTE, Relation.OTHER_HOST, Relation.GATEWAY)
@@ -32,7 +35,7 @@ class Proves(StrEnum):
 
 
 Proof = tuple[str, str, Proves]
-"""Scenario, endpoint, and what is shown of it."""
+"""Scenario (and probe, where it is no echo), endpoint, and what is shown of it."""
 
 
 def plan(topology: Topology, today: date | None = None) -> tuple[Cell, ...]:
@@ -45,7 +48,11 @@ def plan(topology: Topology, today: date | None = None) -> tuple[Cell, ...]:
     Raises:
         ValueError: the site has overrides, and no day was given.
     """
-    cells = (cell for scenario in topology.scenarios for cell in _cells(topology, scenario))
+    cells = (
+        cell
+        for scenario in topology.scenarios
+        for cell in with_protocols(_cells(topology, scenario), scenario, topology.probes)
+    )
     if not topology.overrides:
         return tuple(cells)
     if today is None:
@@ -107,10 +114,15 @@ def proofs(cell: Cell) -> tuple[Proof, ...]:
         return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
     if cell.relation in _OVER_THE_WIRE:
         return (
-            (cell.scenario, cell.source.name, Proves.REACHES),
-            (cell.scenario, cell.target.name, Proves.ANSWERS),
+            (_window(cell), cell.source.name, Proves.REACHES),
+            (_window(cell), cell.target.name, Proves.ANSWERS),
         )
     return ()
+
+
+def _window(cell: Cell) -> str:
+    """Where and by what a proof holds: one by echo vouches for no connection."""
+    return cell.scenario if cell.probe is Probe.ICMP else f"{cell.scenario} by {cell.probe}"
 
 
 def needs(cell: Cell) -> tuple[Proof, ...]:
@@ -126,8 +138,8 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
     if cell.expectation.expected is Expected.NO_SUCH_NAME:
         return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
     return (
-        (cell.scenario, cell.source.name, Proves.REACHES),
-        (cell.scenario, cell.target.name, Proves.ANSWERS),
+        (_window(cell), cell.source.name, Proves.REACHES),
+        (_window(cell), cell.target.name, Proves.ANSWERS),
     )
 
 

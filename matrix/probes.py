@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from matrix.topology import Endpoint, Override
+from matrix.topology import Endpoint, Override, Probe
 
 
 class By(StrEnum):
@@ -71,7 +71,8 @@ class Expectation:
 
     ``ttl`` is the reply's TTL when the right one answers over the right path; None where we
     cannot know it (the gateway is not ours). ``how`` are the anchors of the sections in
-    ``matrix.remedies`` that show the remedy step by step.
+    ``matrix.remedies`` that show the remedy step by step. ``size_bytes`` is the longest IP packet
+    that must pass, where the cell asks for that.
     """
 
     expected: Expected
@@ -79,6 +80,7 @@ class Expectation:
     ttl: int | None = None
     remedy: str = ""
     how: tuple[str, ...] = ()
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,12 @@ class Cell:
     relation: Relation
     expectation: Expectation
     overridden: Overridden | None = None
+    probe: Probe = Probe.ICMP
+
+    @property
+    def asked_by(self) -> str:
+        """The last part of the id: by address, by name, or the kind of probe where it is no echo."""
+        return self.by if self.probe is Probe.ICMP else self.probe
 
     @property
     def physics(self) -> Expectation:

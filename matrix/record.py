@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from matrix.errors import ConfigError
+from matrix.exchange import Exchange
+from matrix.topology import ETHERNET_MTU, Probe
 from matrix.way import Trace
 
 SCHEMA = "l2matrix-run/1"
@@ -121,7 +123,8 @@ class CellRecord:
 
     ``selected`` is False for a cell that ran only as a control of selected ones. ``observed`` is
     None where the probe did not run; ``not_run`` then says why. ``verdict`` is "" until judged.
-    ``trace`` is the way of its frames, where it was asked again with witnesses.
+    ``trace`` is the way of its frames, where it was asked again with witnesses. ``probe`` is the kind
+    of probe; of another than an echo the evidence is in ``exchange``, and ``observed`` is None.
     """
 
     id: str
@@ -150,6 +153,14 @@ class CellRecord:
     trace: Trace | None = None
     override: OverrideRecord | None = None
     how: tuple[str, ...] = ()
+    probe: str = "icmp"
+    exchange: Exchange | None = None
+    expected_bytes: int | None = None
+
+    @property
+    def asked_by(self) -> str:
+        """The last part of its id: by address, by name, or the kind of probe."""
+        return self.by if self.probe == Probe.ICMP else self.probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +176,7 @@ class ScenarioRecord:
     gateway_present: bool
     vlan: int | None
     parents: dict[str, str]
+    mtu: int = ETHERNET_MTU
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from matrix.cause import Cause
+from matrix.exchange import Asked, Exchange
 from matrix.probes import (
     Cell,
     Judgement,
@@ -63,7 +64,7 @@ def cause_record(cause: Cause) -> CauseRecord:
 def cell_records(
     cells: Iterable[Cell],
     selected: frozenset[str],
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, Outcome | Asked],
     judgements: Mapping[str, Judgement],
     traces: Mapping[str, Trace],
 ) -> tuple[CellRecord, ...]:
@@ -92,6 +93,7 @@ def _scenario(topology: Topology, scenario: Scenario) -> ScenarioRecord:
         gateway_present=segment.gateway_present,
         vlan=segment.vlan,
         parents={host.name: scenario.parent_on(host) for host in topology.hosts},
+        mtu=scenario.mtu,
     )
 
 
@@ -99,7 +101,7 @@ def _cell(
     cell: Cell,
     *,
     selected: bool,
-    outcome: Outcome | None,
+    outcome: Outcome | Asked | None,
     judgement: Judgement | None,
     trace: Trace | None,
 ) -> CellRecord:
@@ -130,6 +132,9 @@ def _cell(
         trace=trace,
         how=cell.expectation.how,
         override=override_record(cell.overridden) if cell.overridden else None,
+        probe=cell.probe,
+        exchange=outcome if isinstance(outcome, Exchange) else None,
+        expected_bytes=cell.expectation.size_bytes,
     )
 
 

@@ -25,7 +25,17 @@ from matrix.plan import plan
 from matrix.site_checks import cross_checks
 from matrix.toml_lines import Lines
 from matrix.toml_lines import Path as Loc
-from matrix.topology import Container, Host, Override, Scenario, Segment, Timing, Topology
+from matrix.topology import (
+    ETHERNET_MTU,
+    Container,
+    Host,
+    Override,
+    Probe,
+    Scenario,
+    Segment,
+    Timing,
+    Topology,
+)
 
 # Names go into file names, terminal lines, ssh arguments and Docker objects: no separator of
 # ours (":"), no leading "-", nothing a shell or a terminal would take for something else.
@@ -63,12 +73,17 @@ class _Scenario(_Table):
     host_addresses: dict[Name, IPv4Address] = Field(default_factory=dict)
     containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
+    mtu: StrictInt = Field(default=ETHERNET_MTU, ge=576, le=65535)
 
 
 class _Timing(_Table):
     echoes: StrictInt = Field(default=Timing().echoes, ge=1, le=100)
     reply_deadline_s: float = Field(default=Timing().reply_deadline_s, ge=0.1, le=60)
     name_deadline_s: float = Field(default=Timing().name_deadline_s, ge=0.1, le=60)
+
+
+class _Probes(_Table):
+    ask: list[Probe] = Field(default_factory=lambda: [Probe.ICMP], min_length=1)
 
 
 class _Override(_Table):
@@ -86,6 +101,7 @@ class _Site(_Table):
     host: list[_Host] = Field(min_length=1)
     scenario: list[_Scenario] = Field(min_length=1)
     override: list[_Override] = Field(default_factory=list)
+    probes: _Probes = Field(default_factory=_Probes)
 
 
 _WRITE = {
@@ -118,6 +134,10 @@ _WRITE = {
     "expect": 'expect = "reply", "silence" or "no-such-name"',
     "ticket": 'the ticket that says why, without spaces, such as ticket = "NET-123"',
     "until": "the last day it holds (UTC), a date without quotes, such as until = 2026-12-31",
+    "mtu": "the longest IP packet, in bytes from 576 to 65535, such as mtu = 9000",
+    "ask": 'what to ask besides or instead of echoes, such as ask = ["icmp", "tcp", "udp", "mtu", '
+    '"broadcast", "multicast"]',
+    "probes": 'a [probes] table with ask = ["icmp", "tcp"]',
     "because": 'a sentence of at most 500 characters, such as because = "the switch reflects"',
 }
 
@@ -173,6 +193,7 @@ def _topology(site: _Site, lines: Lines) -> Topology:
             Override(**one.model_dump(), line=lines.of(("override", number)))
             for number, one in enumerate(site.override)
         ),
+        probes=tuple(probe for probe in Probe if probe in site.probes.ask),
     )
 
 
@@ -195,6 +216,7 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
             for container, address in found.containers.get(host.name, {}).items()
         ),
         host_addresses=tuple(own_addresses()),
+        mtu=found.mtu,
     )
 
 

@@ -27,6 +27,21 @@ class EndpointKind(StrEnum):
     GATEWAY = "gateway"
 
 
+class Probe(StrEnum):
+    """What is asked of a pair: an ICMP echo, or one of the other kinds. See ``docs/protocols.md``."""
+
+    ICMP = "icmp"
+    TCP = "tcp"
+    UDP = "udp"
+    MTU = "mtu"
+    BROADCAST = "broadcast"
+    MULTICAST = "multicast"
+
+
+ETHERNET_MTU = 1500
+"""Longest IP packet of an Ethernet without jumbo frames (IEEE 802.3; RFC 894), in bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """A Docker host: its alias in the OpenSSH configuration, its NIC, its own LAN address."""
@@ -82,6 +97,8 @@ class Scenario:
     segment: Segment
     containers: tuple[Container, ...]
     host_addresses: tuple[tuple[str, IPv4Interface], ...]
+    mtu: int = ETHERNET_MTU
+    """The longest IP packet that must pass everywhere on the segment, in bytes."""
 
     @property
     def kind(self) -> str:
@@ -154,6 +171,7 @@ class Topology:
     timing: Timing = Timing()
     embedded_lab: bool = False
     overrides: tuple[Override, ...] = ()
+    probes: tuple[Probe, ...] = (Probe.ICMP,)
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError for a name that the site does not have."""

@@ -15,9 +15,17 @@ from matrix.grid import Heading
 from matrix.grouping import WORST_FIRST
 from matrix.probes import By, Verdict
 from matrix.record import CellRecord, Run
-from matrix.topology import EndpointKind
+from matrix.topology import EndpointKind, Probe
 
-SECTIONS = {By.ADDRESS.value: "by address", By.NAME.value: "by name"}
+SECTIONS = {
+    By.ADDRESS.value: "by address",
+    By.NAME.value: "by name",
+    Probe.TCP.value: "TCP",
+    Probe.UDP.value: "UDP",
+    Probe.MTU.value: "full size",
+    Probe.BROADCAST.value: "broadcast",
+    Probe.MULTICAST.value: "multicast",
+}
 
 Place = tuple[str, str, str]
 """Key of a row, key of a column and the column's section: where a cell stands."""
@@ -56,12 +64,12 @@ def matrix_of(run: Run, scenario: str) -> Matrix:
             (
                 Heading(c.target, _name(c.target, c.target_kind), c.target_host, section, c.address)
                 for c in cells
-                if c.by == by
+                if c.asked_by == by
             ),
             order,
         )
     places = {
-        (cell.source, cell.target, SECTIONS.get(cell.by, SECTIONS[By.ADDRESS])): cell
+        (cell.source, cell.target, SECTIONS.get(cell.asked_by, cell.asked_by)): cell
         for cell in cells
     }
     return Matrix(rows, tuple(columns), places)

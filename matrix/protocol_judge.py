@@ -1,0 +1,369 @@
+"""From the evidence of TCP, UDP, MTU, broadcast and multicast probes to verdicts. Pure.
+
+Rule 1: the same seven verdicts mean the same as for an echo (``matrix.judge``), and a verdict is never
+better than its evidence. Rule 2: an answer counts only with the target's own token, and only as often
+as the target's own listener took requests in. Rule 3: silence counts only while by the same kind of
+probe its source reached, and its target answered, somebody over the wire. Rule 4: a refusal is no
+silence: somebody is there. A cast that comes twice is not as it should be either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from matrix.exchange import (
+    FOREIGN,
+    MUTE,
+    REFUSED,
+    RESET,
+    TOO_LONG,
+    Asked,
+    Cast,
+    Exchange,
+    Rung,
+)
+from matrix.judge import NEVER_PROBED, Court
+from matrix.overrides import with_override
+from matrix.probes import Cell, Expected, Identity, Judgement, NotRun, Verdict
+from matrix.protocol_rules import CASTS
+from matrix.topology import EndpointKind, Probe
+
+COUNTED = {
+    Probe.TCP: ("connection", "connections"),
+    Probe.UDP: ("echo", "echoes"),
+    Probe.MTU: ("packet", "packets"),
+    Probe.BROADCAST: ("broadcast", "broadcasts"),
+    Probe.MULTICAST: ("multicast", "multicasts"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What all judgements of one batch share."""
+
+    court: Court
+    macs: Mapping[str, frozenset[str]]
+    owners: Mapping[str, str] = field(default_factory=dict)
+
+
+def judge_protocols(
+    cells: Iterable[Cell],
+    outcomes: Mapping[str, Asked],
+    identities: Iterable[Identity] = (),
+) -> dict[str, Judgement]:
+    """A judgement for every cell that is no echo.
+
+    Args:
+        cells: all of them, controls included.
+        outcomes: by cell id. A cell that has none did not run.
+        identities: the MAC addresses of our endpoints, by name.
+    """
+    everything = tuple(cells)
+    macs = {i.endpoint: frozenset(m.lower() for m in i.macs) for i in identities}
+    owners = {mac: name for name, some in sorted(macs.items()) for mac in some}
+    strangers = {
+        cell.id: _stranger(cell, seen, macs, owners)
+        for cell in everything
+        if isinstance(seen := outcomes.get(cell.id), Exchange)
+    }
+    proven = frozenset(
+        cell.id
+        for cell in everything
+        if isinstance(seen := outcomes.get(cell.id), Exchange)
+        and _came(seen)
+        and not strangers[cell.id]
+    )
+    bench = _Bench(Court(everything, proven), macs, owners)
+    return {
+        cell.id: with_override(
+            cell, _judge(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), bench)
+        )
+        for cell in everything
+    }
+
+
+def _came(seen: Exchange) -> bool:
+    """Has anything of it arrived, and (but for casts) been answered?"""
+    if seen.probe in CASTS:
+        return any(any(cast.heard) for cast in seen.casts)
+    if seen.probe is Probe.MTU:
+        return bool(seen.largest_bytes)
+    return seen.answered > 0
+
+
+def _stranger(
+    cell: Cell, seen: Exchange, macs: Mapping[str, frozenset[str]], owners: Mapping[str, str]
+) -> str:
+    """Words for who else answered, or sent; "" where nobody did."""
+    name = cell.target.name
+    if seen.strangers:
+        return (
+            f"somebody answered in the name of {seen.address}, who is not {name}: he does not know "
+            f"its token{_whose(seen, owners)}"
+        )
+    if seen.ends.get(FOREIGN):
+        return (
+            f"what came back from {seen.address} is no answer of {name}'s listener: somebody else "
+            f"has port {seen.port} there{_whose(seen, owners)}"
+        )
+    if seen.ends.get(MUTE) and seen.at_link == 0 and not seen.arrived:
+        return (
+            f"a connection to {seen.address} was accepted, of which nothing reached {name}: "
+            f"somebody in between, or with the same address, took it{_whose(seen, owners)}"
+        )
+    if seen.answered > seen.arrived:
+        return f"{seen.answered} answers, but {name} took in only {seen.arrived} of the requests"
+    right = macs.get(name, frozenset())
+    wrong = [mac for mac in seen.macs if right and mac.lower() not in right]
+    if wrong:
+        named = " and ".join(f"{m} ({owners.get(m.lower(), 'none of ours')})" for m in wrong)
+        what = "answers" if seen.answered else "refusals"
+        return (
+            f"{what} in the name of {seen.address} were sent by {named}; {name} has "
+            f"{', '.join(sorted(right))}"
+        )
+    source = str(cell.source.address)
+    others = sorted({a for cast in seen.casts for a in cast.senders if a != source})
+    if others:
+        return f"what {cell.source.name} sent came to {name} from {', '.join(others)}, not {source}"
+    return ""
+
+
+def _whose(seen: Exchange, owners: Mapping[str, str]) -> str:
+    macs = seen.macs or ((seen.neighbour.mac,) if seen.neighbour and seen.neighbour.mac else ())
+    if not macs:
+        return ""
+    named = (f"{m}, {owners.get(m.lower(), 'none of ours')}" for m in macs)
+    return f" (MAC {'; '.join(named)})"
+
+
+def _judge(cell: Cell, outcome: Asked | None, someone_else: str, bench: _Bench) -> Judgement:
+    if outcome is None:
+        return _say(cell, Verdict.INCONCLUSIVE, NEVER_PROBED)
+    if isinstance(outcome, NotRun):
+        return _say(cell, Verdict.INCONCLUSIVE, f"the probe did not run: {outcome.why}")
+    if outcome.cell != cell.id:
+        raise ValueError(f"outcome of {outcome.cell} given for {cell.id}")
+    if someone_else:
+        return _say(cell, Verdict.IMPOSTOR, someone_else)
+    if outcome.probe in CASTS:
+        return _cast(cell, outcome, bench)
+    if outcome.probe is Probe.MTU:
+        return _ladder(cell, outcome, bench)
+    if outcome.sent == 0:
+        why = "; ".join(outcome.words) or "no reason"
+        return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {why}")
+    if cell.expectation.expected is Expected.REPLY:
+        return _answer_expected(cell, outcome)
+    return _silence_expected(cell, outcome, bench)
+
+
+def _answer_expected(cell: Cell, seen: Exchange) -> Judgement:
+    one, many = COUNTED[seen.probe]
+    count = f"{seen.answered} of {seen.sent} {one if seen.sent == 1 else many}"
+    if not seen.answered:
+        return _say(cell, Verdict.FAIL, f"no {one} of {seen.sent}{where_lost(cell, seen)}")
+    if seen.answered < seen.sent:
+        return _say(cell, Verdict.FLAPPING, f"{count}: some were lost{where_lost(cell, seen)}")
+    return _say(
+        cell,
+        Verdict.PASS,
+        f"{count}; {cell.target.name}'s listener took each of them in and gave its token",
+    )
+
+
+def where_lost(cell: Cell, seen: Exchange) -> str:
+    """On which part of the way it was lost, or who refused it, as far as both ends can tell."""
+    source, target = cell.source.name, cell.target.name
+    words = f"; {'; '.join(seen.words)}" if seen.words else ""
+    entry = seen.neighbour
+    if seen.ends.get(REFUSED) or seen.ends.get(RESET):
+        if seen.left:
+            return f"; {target} itself refused, though a listener stands there{words}"
+        if seen.at_link:
+            return f"; refused, but by nobody at {target}'s link, where the requests arrived{words}"
+        return f"; refused on the way: nothing arrived at {target}'s link{words}"
+    if entry is not None and not entry.mac:
+        return f"; nobody answered ARP for {seen.address} ({entry.state}){words}"
+    if seen.departed == 0:
+        return f"; nothing left {source}'s link: dropped inside it{words}"
+    if seen.at_link == 0 and not seen.arrived:
+        return f"; nothing arrived at {target}'s link: lost on the way there{words}"
+    if seen.at_link and not seen.left and not seen.arrived:
+        return (
+            f"; it arrived at {target}'s link, and {target}'s own stack did not take it in: its own "
+            f"firewall?{words}"
+        )
+    if seen.left and not seen.came_back:
+        return f"; {target} answered, and nothing came back to {source}'s link{words}"
+    if seen.came_back:
+        return f"; answers came back to {source}'s link, and were dropped inside it{words}"
+    return words
+
+
+def _silence_expected(cell: Cell, seen: Exchange, bench: _Bench) -> Judgement:
+    one, many = COUNTED[seen.probe]
+    if seen.answered:
+        return _say(
+            cell, Verdict.LEAK, f"{seen.answered} of {seen.sent} {many} where silence was expected"
+        )
+    refused = seen.ends.get(REFUSED, 0) + seen.ends.get(RESET, 0)
+    if refused:
+        return _say(
+            cell,
+            Verdict.LEAK,
+            f"no {one}, but a refusal came: something passes{where_lost(cell, seen)}",
+        )
+    if cell.physics.expected is not Expected.SILENCE:
+        return _silent(cell, f"no {one} of {seen.sent}", bench, where_lost(cell, seen))
+    if seen.arrived or seen.at_link:
+        return _say(
+            cell,
+            Verdict.LEAK,
+            f"no answer, but requests arrived at {cell.target.name}, where nothing should arrive",
+        )
+    entry = seen.neighbour
+    if entry is None:
+        return _say(
+            cell,
+            Verdict.INCONCLUSIVE,
+            f"silence, but it proves nothing: {cell.source.name}'s kernel never looked for "
+            f"{seen.address} on the segment",
+        )
+    if entry.mac and entry.state not in ("PERMANENT", "NOARP"):
+        return _say(
+            cell,
+            Verdict.LEAK,
+            f"no {one}, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, and "
+            "something above it keeps silent (a firewall?)",
+        )
+    return _silent(cell, f"no {one} of {seen.sent}", bench)
+
+
+def _silent(cell: Cell, what: str, bench: _Bench, where: str = "") -> Judgement:
+    controls, failed = bench.court.controls(cell)
+    if failed:
+        return _say(
+            cell, Verdict.INCONCLUSIVE, f"silence, but by {cell.probe} it proves nothing: {failed}"
+        )
+    return _say(
+        cell, Verdict.BLOCKED, f"{what}, while the controls came through{where}", controls=controls
+    )
+
+
+def _ladder(cell: Cell, seen: Exchange, bench: _Bench) -> Judgement:
+    wanted = cell.expectation.size_bytes or cell.physics.size_bytes or 0
+    largest = seen.largest_bytes
+    if not any(rung.sent or rung.ends for rung in seen.rungs):
+        return _say(cell, Verdict.INCONCLUSIVE, "nothing was sent")
+    if cell.expectation.expected is not Expected.REPLY:
+        if largest:
+            return _say(cell, Verdict.LEAK, f"packets of {largest:,} bytes pass")
+        return _silent(cell, "no packet of any size passes", bench)
+    if largest < wanted:
+        return _say(cell, Verdict.FAIL, too_narrow(cell, seen, wanted))
+    over = next((r for r in seen.rungs if r.size_bytes > wanted), None)
+    more = ""
+    if over is not None and over.answered:
+        more = f"; {over.size_bytes:,} bytes pass as well: the links allow more than is declared"
+    elif over is not None and over.ends.get(TOO_LONG):
+        more = f"; {over.size_bytes:,} do not: {_error(over)}"
+    return _say(
+        cell,
+        Verdict.PASS,
+        f"packets of {wanted:,} bytes arrive whole at {cell.target.name} (ping -s {wanted - 28})"
+        + more,
+    )
+
+
+def too_narrow(cell: Cell, seen: Exchange, wanted: int) -> str:
+    """What becomes of packets of the size that should pass, in words."""
+    largest = seen.largest_bytes
+    if not largest:
+        return f"no packet of any size arrives at {cell.target.name}"
+    lost = next((r for r in seen.rungs if r.size_bytes == wanted), None)
+    first = f"{largest:,} bytes is the longest that passes (ping -s {largest - 28}), of {wanted:,}"
+    if lost is None:
+        return first
+    if lost.ends.get(TOO_LONG):
+        return f"{first}: longer ones are too long, {_error(lost)}"
+    if lost.arrived:
+        return f"{first}: longer ones arrive at {cell.target.name}, but no answer comes back"
+    return f"{first}: longer ones are lost, and nobody says why"
+
+
+def _error(rung: Rung) -> str:
+    """Who says that it is too long, and what fits."""
+    fits = f" (MTU {rung.mtu:,})" if rung.mtu else ""
+    told = next((w for w in rung.words if ", says " in w), "")
+    if told:
+        return f"says {told.rpartition(', says ')[2]} on the way{fits}"
+    return f"for the source's own link{fits}"
+
+
+def _cast(cell: Cell, seen: Exchange, bench: _Bench) -> Judgement:
+    one, _ = COUNTED[seen.probe]
+    target = cell.target.name
+    if not any(cast.sent for cast in seen.casts):
+        why = "; ".join(seen.words) or "no reason"
+        return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {why}")
+    if cell.expectation.expected is not Expected.REPLY:
+        came = [cast for cast in seen.casts if any(cast.copies)]
+        if came:
+            forms = " and ".join(cast.form for cast in came)
+            return _say(cell, Verdict.LEAK, f"{one}s {forms} came to {target}")
+        return _silent(cell, f"no {one} came to {target}", bench)
+    unsent = [cast.form for cast in seen.casts if not cast.sent]
+    lost = [cast for cast in seen.casts if cast.sent and not any(cast.heard)]
+    if unsent and not lost:
+        why = "; ".join(seen.words) or "no reason"
+        return _say(cell, Verdict.INCONCLUSIVE, f"none were sent {' or '.join(unsent)}: {why}")
+    if lost:
+        return _say(cell, Verdict.FAIL, _not_heard(cell, lost))
+    twice = [cast for cast in seen.casts if max(cast.copies, default=0) > 1]
+    if twice:
+        most = max(max(cast.copies) for cast in twice)
+        forms = " and ".join(cast.form for cast in twice)
+        return _say(
+            cell,
+            Verdict.FAIL,
+            f"each {one} {forms} should come once, and came up to {most} times: the network copies "
+            "frames (a loop, a mirror, a teamed uplink that sends them back)",
+        )
+    missing = sum(cast.heard.count(0) for cast in seen.casts)
+    sent = sum(cast.sent for cast in seen.casts)
+    if missing:
+        return _say(cell, Verdict.FLAPPING, f"{sent - missing} of {sent} {one}s came to {target}")
+    forms = " and ".join(cast.form for cast in seen.casts)
+    return _say(cell, Verdict.PASS, f"each of {sent} {one}s ({forms}) came to {target} once")
+
+
+def _not_heard(cell: Cell, lost: list[Cast]) -> str:
+    one, _ = COUNTED[cell.probe]
+    forms = " and ".join(cast.form for cast in lost)
+    words = f"no {one} {forms} came to {cell.target.name}"
+    if any(cast.at_link and any(cast.at_link) for cast in lost):
+        words += "'s socket, though they arrived at its link: dropped by its own firewall"
+    return words
+
+
+def _say(cell: Cell, verdict: Verdict, reason: str, controls: tuple[str, ...] = ()) -> Judgement:
+    command = "" if verdict.holds else next_command(cell)
+    return Judgement(cell.id, verdict, reason, next_command=command, controls=controls)
+
+
+def next_command(cell: Cell) -> str:
+    """What a person types to see the like with his own eyes. Nobody listens once the run is over."""
+    address, size = cell.target.address, cell.expectation.size_bytes or 1500
+    ask = {
+        Probe.TCP: f"nc -v -w 2 {address} PORT",
+        Probe.UDP: f"nc -u -v -w 2 {address} PORT",
+        Probe.MTU: f"ping -M do -c 3 -s {size - 28} {address}",
+    }.get(cell.probe, "ping -b -c 3 BROADCAST_ADDRESS")
+    inside = cell.source.kind is EndpointKind.CONTAINER
+    if cell.probe is Probe.MTU and inside:
+        # A container's busybox cannot set DF; the host's ping can, in the container's namespace.
+        pid = f"$(docker inspect -f '{{{{.State.Pid}}}}' {cell.source.name})"
+        return f'ssh {cell.source.host} "nsenter -t {pid} -n {ask}"'.replace("$", "\\$")
+    return f"ssh {cell.source.host} {f'docker exec {cell.source.name} ' if inside else ''}{ask}"
