@@ -14,6 +14,7 @@ from dataclasses import replace
 from matrix.cause import Cause, Confidence, Scene
 from matrix.causes import RULES
 from matrix.probes import Cell, Expected, Judgement, Verdict
+from matrix.protocol_rules import echo_of
 
 MOST_LINES = 2
 _ORDER = {one: place for place, one in enumerate(Confidence)}
@@ -26,8 +27,9 @@ def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
     """
     found = merged([cause for rule in RULES for cause in rule.find(scene)])
     found = _settled([_with_dependents(scene, cause) for cause in _settled(found)])
+    found = [_with_others(scene, cause) for cause in found]
     explained = {cell for cause in found for cell in cause.cells}
-    rest = [c for c in scene.bad() if c.id not in explained]
+    rest = [c for c in (*scene.bad(), *scene.bad_others()) if c.id not in explained]
     causes = sorted(
         (c for c in found if c.cells or c.confidence is not Confidence.UNKNOWN),
         key=lambda c: (_ORDER[c.confidence], -len(c.cells), c.rule, c.where),
@@ -111,6 +113,28 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
         )
     ]
     return replace(cause, cells=(*cause.cells, *more))
+
+
+def _with_others(scene: Scene, cause: Cause) -> Cause:
+    """Add the cells that are no echoes, where their echo has this cause or it took their controls."""
+    mine = set(cause.cells)
+    told = {c.id for c in scene.bad_others() if c.id not in mine and echo_of(c) in mine}
+    ours = [c for c in scene.others if c.id in mine | told and not _negative(c)]
+    sources = {(c.scenario, c.probe, c.source.name) for c in ours}
+    targets = {(c.scenario, c.probe, c.target.name) for c in ours}
+    told |= {
+        c.id
+        for c in scene.bad_others()
+        if c.id not in mine
+        and _negative(c)
+        and scene.verdict(c) is Verdict.INCONCLUSIVE
+        and scene.exchange(c) is not None
+        and (
+            (c.scenario, c.probe, c.source.name) in sources
+            or (c.scenario, c.probe, c.target.name) in targets
+        )
+    }
+    return replace(cause, cells=(*cause.cells, *(c.id for c in scene.others if c.id in told)))
 
 
 def _negative(cell: Cell) -> bool:

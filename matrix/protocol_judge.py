@@ -51,6 +51,7 @@ def judge_protocols(
     cells: Iterable[Cell],
     outcomes: Mapping[str, Asked],
     identities: Iterable[Identity] = (),
+    claims: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
 ) -> dict[str, Judgement]:
     """A judgement for every cell that is no echo.
 
@@ -58,12 +59,13 @@ def judge_protocols(
         cells: all of them, controls included.
         outcomes: by cell id. A cell that has none did not run.
         identities: the MAC addresses of our endpoints, by name.
+        claims: the MAC addresses that answered ARP for an address, by scenario and address.
     """
     everything = tuple(cells)
     macs = {i.endpoint: frozenset(m.lower() for m in i.macs) for i in identities}
     owners = {mac: name for name, some in sorted(macs.items()) for mac in some}
     strangers = {
-        cell.id: _stranger(cell, seen, macs, owners)
+        cell.id: _stranger(cell, seen, macs, owners) or _rival(cell, seen, macs, claims or {})
         for cell in everything
         if isinstance(seen := outcomes.get(cell.id), Exchange)
     }
@@ -128,6 +130,29 @@ def _stranger(
     if others:
         return f"what {cell.source.name} sent came to {name} from {', '.join(others)}, not {source}"
     return ""
+
+
+def _rival(
+    cell: Cell,
+    seen: Exchange,
+    macs: Mapping[str, frozenset[str]],
+    claims: Mapping[tuple[str, str], tuple[str, ...]],
+) -> str:
+    """Words for somebody else who claims the target's address, where anything came back from it.
+
+    The right one may have won by chance; the next connection may be another's.
+    """
+    right = macs.get(cell.target.name, frozenset())
+    claimed = {m.lower() for m in claims.get((cell.scenario, seen.address), ())}
+    if seen.neighbour is not None and seen.neighbour.mac:
+        claimed.add(seen.neighbour.mac.lower())
+    wrong = sorted(claimed - right)
+    if not right or not wrong or not (seen.answered or seen.ends.get(REFUSED)):
+        return ""
+    return (
+        f"more than one machine answers ARP for {seen.address}: {', '.join(sorted(claimed | right))}; "
+        f"not {cell.target.name}'s: {', '.join(wrong)}"
+    )
 
 
 def _whose(seen: Exchange, owners: Mapping[str, str]) -> str:
@@ -268,7 +293,7 @@ def _ladder(cell: Cell, seen: Exchange, bench: _Bench) -> Judgement:
     if over is not None and over.answered:
         more = f"; {over.size_bytes:,} bytes pass as well: the links allow more than is declared"
     elif over is not None and over.ends.get(TOO_LONG):
-        more = f"; {over.size_bytes:,} do not: {_error(over)}"
+        more = f"; {over.size_bytes:,} are too long, {_error(over)}"
     return _say(
         cell,
         Verdict.PASS,
@@ -298,7 +323,7 @@ def _error(rung: Rung) -> str:
     fits = f" (MTU {rung.mtu:,})" if rung.mtu else ""
     told = next((w for w in rung.words if ", says " in w), "")
     if told:
-        return f"says {told.rpartition(', says ')[2]} on the way{fits}"
+        return f"as {told.rpartition(', says ')[2]} says on the way{fits}"
     return f"for the source's own link{fits}"
 
 

@@ -3,7 +3,18 @@
 Order: facts first, then what the wire shows, then what answers. See ``matrix.diagnose``.
 """
 
-from matrix.causes import beyond, changed, identity, inside, ports, reflected, standing, vlans, wire
+from matrix.causes import (
+    beyond,
+    changed,
+    identity,
+    inside,
+    ports,
+    protocols,
+    reflected,
+    standing,
+    vlans,
+    wire,
+)
 
 RULES = (
     *wire.RULES,
@@ -15,6 +26,7 @@ RULES = (
     *beyond.RULES,
     *identity.RULES,
     *reflected.RULES,
+    *protocols.RULES,
 )
 """Every rule. docs/causes.md is made of them."""
 
