@@ -14,7 +14,8 @@ from dataclasses import replace
 from matrix.cause import Cause, Confidence, Scene
 from matrix.causes import RULES
 from matrix.probes import Cell, Expected, Judgement, Verdict
-from matrix.protocol_rules import echo_of
+from matrix.protocol_rules import echo_of, twin_of
+from matrix.topology import Probe
 
 MOST_LINES = 2
 _ORDER = {one: place for place, one in enumerate(Confidence)}
@@ -118,7 +119,11 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
 def _with_others(scene: Scene, cause: Cause) -> Cause:
     """Add the cells that are no echoes, where their echo has this cause or it took their controls."""
     mine = set(cause.cells)
-    told = {c.id for c in scene.bad_others() if c.id not in mine and echo_of(c) in mine}
+    told = {
+        c.id
+        for c in scene.bad_others()
+        if c.id not in mine and (echo_of(c) in mine or _too_small_for_udp(scene, c, mine))
+    }
     ours = [c for c in scene.others if c.id in mine | told and not _negative(c)]
     sources = {(c.scenario, c.probe, c.source.name) for c in ours}
     targets = {(c.scenario, c.probe, c.target.name) for c in ours}
@@ -135,6 +140,17 @@ def _with_others(scene: Scene, cause: Cause) -> Cause:
         )
     }
     return replace(cause, cells=(*cause.cells, *(c.id for c in scene.others if c.id in told)))
+
+
+def _too_small_for_udp(scene: Scene, cell: Cell, mine: set[str]) -> bool:
+    """Is it a ladder of which no rung passes, for a reason that a UDP echo between the two has told?"""
+    seen = scene.exchange(cell)
+    return (
+        cell.probe is Probe.MTU
+        and seen is not None
+        and not seen.largest_bytes
+        and twin_of(cell, Probe.UDP) in mine
+    )
 
 
 def _negative(cell: Cell) -> bool:

@@ -204,7 +204,7 @@ def where_lost(cell: Cell, seen: Exchange) -> str:
     words = f"; {'; '.join(seen.words)}" if seen.words else ""
     entry = seen.neighbour
     if seen.ends.get(REFUSED) or seen.ends.get(RESET):
-        if seen.left:
+        if refused_itself(seen):
             return f"; {target} itself refused, though a listener stands there{words}"
         if seen.at_link:
             return f"; refused, but by nobody at {target}'s link, where the requests arrived{words}"
@@ -225,6 +225,11 @@ def where_lost(cell: Cell, seen: Exchange) -> str:
     if seen.came_back:
         return f"; answers came back to {source}'s link, and were dropped inside it{words}"
     return words
+
+
+def refused_itself(seen: Exchange) -> bool:
+    """Did the refusal leave the target: a reset, or an ICMP error in its own name?"""
+    return bool(seen.left) or any(word.endswith(f", says {seen.address}") for word in seen.words)
 
 
 def _silence_expected(cell: Cell, seen: Exchange, bench: _Bench) -> Judgement:
@@ -268,6 +273,8 @@ def _silence_expected(cell: Cell, seen: Exchange, bench: _Bench) -> Judgement:
 
 def _silent(cell: Cell, what: str, bench: _Bench, where: str = "") -> Judgement:
     controls, failed = bench.court.controls(cell)
+    if cell.probe in CASTS:
+        failed = failed.replace("answered nobody", "heard nobody")
     if failed:
         return _say(
             cell, Verdict.INCONCLUSIVE, f"silence, but by {cell.probe} it proves nothing: {failed}"
@@ -305,8 +312,12 @@ def _ladder(cell: Cell, seen: Exchange, bench: _Bench) -> Judgement:
 def too_narrow(cell: Cell, seen: Exchange, wanted: int) -> str:
     """What becomes of packets of the size that should pass, in words."""
     largest = seen.largest_bytes
+    if not largest and seen.arrived:
+        return (
+            f"packets arrive at {cell.target.name}, and no answer comes back to {cell.source.name}"
+        )
     if not largest:
-        return f"no packet of any size arrives at {cell.target.name}"
+        return f"no packet of any size arrives at {cell.target.name}'s listener"
     lost = next((r for r in seen.rungs if r.size_bytes == wanted), None)
     first = f"{largest:,} bytes is the longest that passes (ping -s {largest - 28}), of {wanted:,}"
     if lost is None:

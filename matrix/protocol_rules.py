@@ -100,7 +100,8 @@ RULES: tuple[ProtocolRule, ...] = (
 )
 
 
-MOST_ECHOES = 1000
+MOST_ECHOES = 250
+"""Requests of one cell: the agents count them in a byte."""
 
 
 def asked_for(topology: Topology, probes: str, echoes: int) -> Topology:
@@ -182,3 +183,8 @@ def protocol_expectation(cell: Cell, scenario: Scenario, probe: Probe) -> Expect
 def echo_of(cell: Cell) -> str:
     """The id of the echo's cell between the same two, by address."""
     return f"{cell.scenario}:{cell.source.name}:{cell.target.name}:{By.ADDRESS}"
+
+
+def twin_of(cell: Cell, probe: Probe) -> str:
+    """The id of the cell of another probe, not an echo, between the same two."""
+    return f"{cell.scenario}:{cell.source.name}:{cell.target.name}:{probe}"

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from matrix.errors import ConfigError
 from matrix.exchange import Exchange
+from matrix.spread import Spread
 from matrix.topology import ETHERNET_MTU, Probe
 from matrix.way import Trace
 
@@ -97,6 +98,7 @@ class ObservedRecord:
     replies_left: int | None = None
     by_frames: bool = False
     address: str = ""
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)

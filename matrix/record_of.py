@@ -24,6 +24,7 @@ from matrix.record import (
     ScenarioRecord,
     SiteRecord,
 )
+from matrix.spread import spread
 from matrix.topology import Scenario, Topology
 from matrix.way import Trace
 
@@ -179,4 +180,5 @@ def _observed(seen: Observation) -> ObservedRecord:
         replies_left=seen.replies_left,
         by_frames=seen.by_frames,
         address=seen.address,
+        spread=spread(seen.rtts_ms, seen.sent),
     )

@@ -22,6 +22,7 @@ from matrix.allot import allotted
 from matrix.errors import ConfigError
 from matrix.override_checks import override_checks
 from matrix.plan import plan
+from matrix.protocol_rules import MOST_ECHOES
 from matrix.site_checks import cross_checks
 from matrix.toml_lines import Lines
 from matrix.toml_lines import Path as Loc
@@ -77,7 +78,7 @@ class _Scenario(_Table):
 
 
 class _Timing(_Table):
-    echoes: StrictInt = Field(default=Timing().echoes, ge=1, le=100)
+    echoes: StrictInt = Field(default=Timing().echoes, ge=1, le=MOST_ECHOES)
     reply_deadline_s: float = Field(default=Timing().reply_deadline_s, ge=0.1, le=60)
     name_deadline_s: float = Field(default=Timing().name_deadline_s, ge=0.1, le=60)
 
@@ -122,7 +123,7 @@ _WRITE = {
     "prefix": 'the beginning of the names, such as prefix = "web"',
     "address_of_container": 'name = "address", such as c1 = "192.168.2.220"',
     "image": 'an image, such as image = "busybox:latest"',
-    "echoes": "a whole number from 1 to 100, such as echoes = 3",
+    "echoes": "a whole number from 1 to 250, such as echoes = 3",
     "reply_deadline_s": "seconds from 0.1 to 60, such as reply_deadline_s = 1.0",
     "name_deadline_s": "seconds from 0.1 to 60, such as name_deadline_s = 5.0",
     "embedded_lab": "embedded_lab = true or embedded_lab = false",

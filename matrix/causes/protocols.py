@@ -9,12 +9,13 @@ did not come back. A cell whose echo between the same two is not as expected has
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.exchange import REFUSED, RESET, TOO_LONG, Exchange, Rung
 from matrix.probes import Cell, Verdict
-from matrix.protocol_judge import COUNTED, too_narrow
-from matrix.protocol_rules import CASTS, UNICAST, WORDS, echo_of
+from matrix.protocol_judge import COUNTED, refused_itself, too_narrow
+from matrix.protocol_rules import CASTS, UNICAST, WORDS, echo_of, twin_of
 from matrix.topology import EndpointKind, Probe
 
 Told = tuple[Cell, Exchange]
@@ -79,7 +80,7 @@ def inside_target(scene: Scene) -> Iterator[Cause]:
     """Requests that arrive at the target's link, and that its own stack drops or refuses."""
 
     def is_it(seen: Exchange) -> bool:
-        refused = bool(seen.ends.get(REFUSED) or seen.ends.get(RESET)) and bool(seen.left)
+        refused = bool(seen.ends.get(REFUSED) or seen.ends.get(RESET)) and refused_itself(seen)
         dropped = bool(seen.at_link) and not seen.arrived and not seen.left
         return refused or dropped
 
@@ -190,6 +191,27 @@ def narrow(scene: Scene) -> Iterator[Cause]:
         )
 
 
+def nothing_at_all(scene: Scene) -> Iterator[Cause]:
+    """Where no datagram of any size passes, size is not the matter. A UDP echo would say more."""
+    found: dict[str, list[Cell]] = {}
+    for cell, seen in _failed(scene, (Probe.MTU,)):
+        twin = scene.judgements.get(twin_of(cell, Probe.UDP))
+        if not seen.largest_bytes and (twin is None or twin.verdict.holds):
+            found.setdefault(f"{cell.source.host} -> {cell.target.host}", []).append(cell)
+    for place, cells in sorted(found.items()):
+        cause = _cause(
+            scene,
+            "protocol-filtered",
+            place,
+            f"UDP of no size passes from {place}{_echo_words(scene, cells)}: a firewall at either end "
+            "or between them",
+            cells,
+            scene.judgements[cells[0].id].next_command,
+            "run again with --probe icmp,udp: it tells on which side the datagrams are dropped",
+        )
+        yield replace(cause, confidence=Confidence.POSSIBLE)
+
+
 def _too_long(cell: Cell, rung: Rung | None) -> tuple[str, str]:
     """Where a packet is too long, and how that is known."""
     hosts = " and ".join(sorted({cell.source.host, cell.target.host}))
@@ -281,6 +303,12 @@ def _inside(cell: Cell, command: str, *, source: bool = False) -> str:
     return f"\"nsenter -t \\$(docker inspect -f '{{{{.State.Pid}}}}' {end.name}) -n {command}\""
 
 
+def sizes(scene: Scene) -> Iterator[Cause]:
+    """What becomes of large packets."""
+    yield from narrow(scene)
+    yield from nothing_at_all(scene)
+
+
 def firewalls(scene: Scene) -> Iterator[Cause]:
     """What either end drops inside itself."""
     yield from inside_target(scene)
@@ -313,7 +341,7 @@ RULES = (
         "(EMSGSIZE), told so by a router (ICMP fragmentation needed), or lost in silence.",
         "Raise the MTU on the way, with 4 bytes more for a VLAN tag; or declare the smaller one.",
         ("RFC 1191", "RFC 4821"),
-        narrow,
+        sizes,
     ),
     Rule(
         "cast-lost",

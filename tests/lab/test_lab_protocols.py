@@ -126,9 +126,9 @@ def test_a_firewall_in_a_container_is_told_from_the_network(lab: Lab, tmp_path: 
     """It drops, refuses or keeps in one protocol; echoes pass. The cause says where it is."""
 
     def act(world: World) -> None:
-        rules(lab, world, "c3", "input", "tcp flags & (syn | ack) == syn drop")
-        rules(lab, world, "c4", "input", "meta l4proto udp reject")
-        rules(lab, world, "c7", "output", "meta l4proto tcp drop")
+        rules(lab, world, "c3", "input", "iifname eth0 tcp flags & (syn | ack) == syn drop")
+        rules(lab, world, "c4", "input", "iifname eth0 meta l4proto udp reject")
+        rules(lab, world, "c7", "output", "oifname eth0 meta l4proto tcp drop")
 
     run = run_site(lab, tmp_path, ALL, ("bridge", "vlan"), act)
     found = bad(run)
