@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from fixtures.lab import Lab
 from fixtures.lab.faults import broken
 from fixtures.prober import World
@@ -110,7 +112,8 @@ def test_a_healthy_lab_is_as_it_should_be_by_every_protocol(
             assert seen["departed"] >= 3, cell
         elif cell["probe"] == "mtu":
             by_size = {rung["size_bytes"]: rung for rung in seen["rungs"]}
-            assert by_size[1500]["arrived"] == by_size[1500]["answered"] == 1
+            assert by_size[1500]["answered"] == 1
+            assert by_size[1500]["arrived"] >= 1, "a busy machine may have asked twice"
             assert by_size[1501]["ends"] == {"too-long": 1}
             assert by_size[1501]["mtu"] == 1500
         else:
@@ -147,17 +150,25 @@ def test_a_firewall_in_a_container_is_told_from_the_network(lab: Lab, tmp_path: 
     assert {i for cause in run.causes for i in cause.cells} == set(found)
 
 
-def test_a_filter_between_the_hosts_is_told_by_its_direction(lab: Lab, tmp_path: Path) -> None:
-    """A switch that drops SYNs one way, and answers by UDP the other: between these two hosts."""
+def test_what_is_filtered_between_the_hosts_is_told_by_its_direction(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """A switch that drops SYNs on the LAN, and on the VLAN what leaves no room for a tag, one way."""
     syn = f"ip saddr {SITE.host(M).address.network} tcp flags & (syn | ack) == syn"
-    with on_switch(lab, f'iifname "{port_of(lab, M)}" {syn} drop'):
-        run = run_site(lab, tmp_path, ALL, ("bridge",))
+    port = f'iifname "{port_of(lab, M)}"'
+    with on_switch(lab, f"{port} {syn} drop", f"{port} vlan id 200 ip length > 1496 drop"):
+        run = run_site(lab, tmp_path, ALL, ("bridge", "vlan"))
     found = bad(run)
-    assert found
     for cell in found.values():
-        assert cell.probe == Probe.TCP, cell
-        assert cell.source_host == M or cell.verdict == "INCONCLUSIVE", cell
-    assert causes(run) == {("protocol-filtered", f"{M} -> {N}")}
+        if cell.scenario == "bridge":
+            assert cell.probe == Probe.TCP, cell
+            assert cell.source_host == M or cell.verdict == "INCONCLUSIVE", cell
+        else:
+            assert (cell.probe, cell.source_host, cell.target_host) == (Probe.MTU, M, N), cell
+            assert "1,496 bytes is the longest that passes (ping -s 1468)" in cell.reason
+    assert causes(run) == {("protocol-filtered", f"{M} -> {N}"), ("mtu-narrow", f"{M} and {N}")}
+    (narrow,) = (cause for cause in run.causes if cause.rule == "mtu-narrow")
+    assert "a VLAN tag has no room beside a full packet" in narrow.line
     assert {i for cause in run.causes for i in cause.cells} == set(found)
 
 
@@ -176,20 +187,7 @@ def test_a_small_mtu_is_measured(lab: Lab, tmp_path: Path) -> None:
     assert causes(run) == {("mtu-narrow", f"{M} and {N}")}
 
 
-def test_a_tag_that_does_not_fit_takes_four_bytes(lab: Lab, tmp_path: Path) -> None:
-    """One way only: what is lost from one host to the other passes back."""
-    with on_switch(lab, f'iifname "{port_of(lab, M)}" vlan id 200 ip length > 1496 drop'):
-        run = run_site(lab, tmp_path, ALL, ("vlan",))
-    found = bad(run)
-    assert found
-    for cell in found.values():
-        assert (cell.probe, cell.source_host, cell.target_host) == (Probe.MTU, M, N), cell
-        assert "1,496 bytes is the longest that passes (ping -s 1468)" in cell.reason
-    (cause,) = run.causes
-    assert cause.rule == "mtu-narrow"
-    assert "a VLAN tag has no room beside a full packet" in cause.line
-
-
+@pytest.mark.thorough
 def test_jumbo_frames_where_they_are_declared(lab: Lab, tmp_path: Path) -> None:
     """On links of 1,500 bytes the link itself is named; on links of 9,000 they pass."""
     bridge = next(s for s in SITE.scenarios if s.name == "bridge")
