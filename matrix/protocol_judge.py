@@ -23,6 +23,7 @@ from matrix.exchange import (
     Exchange,
     Rung,
 )
+from matrix.identity import Witnesses
 from matrix.judge import NEVER_PROBED, Court
 from matrix.overrides import with_override
 from matrix.probes import Cell, Expected, Identity, Judgement, NotRun, Verdict
@@ -76,7 +77,9 @@ def judge_protocols(
         and _came(seen)
         and not strangers[cell.id]
     )
-    bench = _Bench(Court(everything, proven), macs, owners)
+    bench = _Bench(
+        Court(everything, proven, Witnesses((), {}, identities, claims or {})), macs, owners
+    )
     return {
         cell.id: with_override(
             cell, _judge(cell, outcomes.get(cell.id), strangers.get(cell.id, ""), bench)

@@ -56,19 +56,10 @@ def _grouped(
         yield place, probe, cells
 
 
-def _cause(
-    scene: Scene, rule: str, where: str, line: str, cells: list[Cell], look: str, fix: str
-) -> Cause:
-    return Cause(
-        rule,
-        where,
-        line,
-        Confidence.LIKELY,
-        tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in cells[:MOST_SHOWN]),
-        tuple(c.id for c in cells),
-        look,
-        fix,
-    )
+def _explains(scene: Scene, cause: Cause, cells: list[Cell]) -> Cause:
+    """The cause with these cells, and what was seen of the first of them."""
+    seen = tuple(f"{c.id}: {scene.judgements[c.id].reason}" for c in cells[:MOST_SHOWN])
+    return replace(cause, evidence=seen, cells=tuple(c.id for c in cells))
 
 
 def _echo_words(scene: Scene, cells: list[Cell]) -> str:
@@ -86,16 +77,21 @@ def inside_target(scene: Scene) -> Iterator[Cause]:
 
     for name, probe, cells in _grouped(scene, UNICAST, is_it, lambda c: c.target.name):
         host = cells[0].target.host
-        yield _cause(
+        yield _explains(
             scene,
-            "protocol-firewall",
-            name,
-            f"{name}'s own firewall keeps {probe.upper()} out: it arrives at its link, a listener "
-            f"stands behind it, and nothing gets through{_echo_words(scene, cells)}",
+            Cause(
+                "protocol-firewall",
+                name,
+                f"{name}'s own firewall keeps {probe.upper()} out: it arrives at its link, a listener "
+                f"stands behind it, and nothing gets through{_echo_words(scene, cells)}",
+                Confidence.LIKELY,
+                (),
+                (),
+                f"ssh {host} {_inside(cells[0], 'nft list ruleset')}",
+                f"allow {probe.upper()} in {name}'s INPUT chain (firewalld, ufw, nftables), or declare it "
+                "with an override",
+            ),
             cells,
-            f"ssh {host} {_inside(cells[0], 'nft list ruleset')}",
-            f"allow {probe.upper()} in {name}'s INPUT chain (firewalld, ufw, nftables), or declare it "
-            "with an override",
         )
 
 
@@ -113,15 +109,20 @@ def inside_source(scene: Scene) -> Iterator[Cause]:
         for name, probe, cells in _grouped(scene, UNICAST, is_it, lambda c: c.source.name):
             if all(is_it(seen) for c in cells if (seen := scene.exchange(c))):
                 host = cells[0].source.host
-                yield _cause(
+                yield _explains(
                     scene,
-                    "protocol-firewall",
-                    name,
-                    f"{probe.upper()} {words} {name}: its own firewall drops it"
-                    f"{_echo_words(scene, cells)}",
+                    Cause(
+                        "protocol-firewall",
+                        name,
+                        f"{probe.upper()} {words} {name}: its own firewall drops it"
+                        f"{_echo_words(scene, cells)}",
+                        Confidence.LIKELY,
+                        (),
+                        (),
+                        f"ssh {host} {_inside(cells[0], 'nft list ruleset', source=True)}",
+                        f"allow {probe.upper()} in {name}'s OUTPUT and INPUT chains",
+                    ),
                     cells,
-                    f"ssh {host} {_inside(cells[0], 'nft list ruleset', source=True)}",
-                    f"allow {probe.upper()} in {name}'s OUTPUT and INPUT chains",
                 )
 
 
@@ -141,16 +142,21 @@ def on_the_way(scene: Scene) -> Iterator[Cause]:
         for place, probe, cells in _grouped(scene, UNICAST, is_it, between):
             first, _, second = place.partition(" -> ")
             way = f"{first} to {second}" if words == "requests" else f"{second} back to {first}"
-            yield _cause(
+            yield _explains(
                 scene,
-                "protocol-filtered",
-                place,
-                f"{probe.upper()} {words} are dropped between the hosts, on the way from {way}"
-                f"{_echo_words(scene, cells)}: a filter of the switch, the hypervisor or the cloud",
+                Cause(
+                    "protocol-filtered",
+                    place,
+                    f"{probe.upper()} {words} are dropped between the hosts, on the way from {way}"
+                    f"{_echo_words(scene, cells)}: a filter of the switch, the hypervisor or the cloud",
+                    Confidence.LIKELY,
+                    (),
+                    (),
+                    f"ssh {second} tcpdump -p -e -n -i {scene.topology.host(second).parent} {probe}",
+                    f"allow {probe.upper()} there: port ACLs, security groups, a bridge's nftables or "
+                    "br_netfilter",
+                ),
                 cells,
-                f"ssh {second} tcpdump -p -e -n -i {scene.topology.host(second).parent} {probe}",
-                f"allow {probe.upper()} there: port ACLs, security groups, a bridge's nftables or "
-                "br_netfilter",
             )
 
 
@@ -176,8 +182,13 @@ def narrow(scene: Scene) -> Iterator[Cause]:
             f"are lost between {place} on {scenario}, and nobody says why: a switch, tunnel or "
             "hypervisor on the way carries less" + _tag_words(largest, wanted),
         }[how]
+        rule = "mtu-narrow"
+        if how == "link":
+            rule = "mtu-link"
+        elif how == "told":
+            rule = "mtu-told"
         yield Cause(
-            {"link": "mtu-link", "told": "mtu-told", "silent": "mtu-narrow"}[how],
+            rule,
             place,
             line,
             Confidence.CERTAIN if how == "link" else Confidence.LIKELY,
@@ -199,15 +210,20 @@ def nothing_at_all(scene: Scene) -> Iterator[Cause]:
         if not seen.largest_bytes and (twin is None or twin.verdict.holds):
             found.setdefault(f"{cell.source.host} -> {cell.target.host}", []).append(cell)
     for place, cells in sorted(found.items()):
-        cause = _cause(
+        cause = _explains(
             scene,
-            "protocol-filtered",
-            place,
-            f"UDP of no size passes from {place}{_echo_words(scene, cells)}: a firewall at either end "
-            "or between them",
+            Cause(
+                "protocol-filtered",
+                place,
+                f"UDP of no size passes from {place}{_echo_words(scene, cells)}: a firewall at either end "
+                "or between them",
+                Confidence.LIKELY,
+                (),
+                (),
+                scene.judgements[cells[0].id].next_command,
+                "run again with --probe icmp,udp: it tells on which side the datagrams are dropped",
+            ),
             cells,
-            scene.judgements[cells[0].id].next_command,
-            "run again with --probe icmp,udp: it tells on which side the datagrams are dropped",
         )
         yield replace(cause, confidence=Confidence.POSSIBLE)
 
@@ -242,37 +258,52 @@ def casts(scene: Scene) -> Iterator[Cause]:
         elif any(max(cast.copies, default=0) > 1 for cast in seen.casts):
             twice.setdefault(cell.target.host, []).append(cell)
     for (name, probe), cells in sorted(closed.items()):
-        yield _cause(
+        yield _explains(
             scene,
-            "protocol-firewall",
-            name,
-            f"{name}'s own firewall keeps {COUNTED[probe][1]} out: they arrive at its link",
+            Cause(
+                "protocol-firewall",
+                name,
+                f"{name}'s own firewall keeps {COUNTED[probe][1]} out: they arrive at its link",
+                Confidence.LIKELY,
+                (),
+                (),
+                f"ssh {cells[0].target.host} {_inside(cells[0], 'nft list ruleset')}",
+                f"allow them in {name}'s INPUT chain, or declare it with an override",
+            ),
             cells,
-            f"ssh {cells[0].target.host} {_inside(cells[0], 'nft list ruleset')}",
-            f"allow them in {name}'s INPUT chain, or declare it with an override",
         )
     for (place, probe, forms), cells in sorted(lost.items()):
-        yield _cause(
+        yield _explains(
             scene,
-            "cast-lost",
-            place,
-            f"{COUNTED[probe][1]} {forms} are dropped on the way {place}{_echo_words(scene, cells)}: "
-            "storm control, IGMP snooping without a querier, or a multicast filter of a virtual NIC",
+            Cause(
+                "cast-lost",
+                place,
+                f"{COUNTED[probe][1]} {forms} are dropped on the way {place}{_echo_words(scene, cells)}: "
+                "storm control, IGMP snooping without a querier, or a multicast filter of a virtual NIC",
+                Confidence.LIKELY,
+                (),
+                (),
+                f"ssh {cells[0].target.host} tcpdump -p -e -n -i "
+                f"{scene.topology.host(cells[0].target.host).parent} multicast or broadcast",
+                "look at storm control and IGMP snooping of the switch; libvirt: trustGuestRxFilters=yes",
+            ),
             cells,
-            f"ssh {cells[0].target.host} tcpdump -p -e -n -i "
-            f"{scene.topology.host(cells[0].target.host).parent} multicast or broadcast",
-            "look at storm control and IGMP snooping of the switch; libvirt: trustGuestRxFilters=yes",
         )
     for host, cells in sorted(twice.items()):
-        yield _cause(
+        yield _explains(
             scene,
-            "cast-doubled",
-            host,
-            f"what is sent to everybody comes to {host} more than once: the network copies frames",
+            Cause(
+                "cast-doubled",
+                host,
+                f"what is sent to everybody comes to {host} more than once: the network copies frames",
+                Confidence.LIKELY,
+                (),
+                (),
+                f"ssh {host} tcpdump -p -e -n -i {scene.topology.host(host).parent} broadcast",
+                "look for a loop, a mirror port, or a teamed uplink that sends frames back (ESXi: "
+                "Net.ReversePathFwdCheckPromisc = 1)",
+            ),
             cells,
-            f"ssh {host} tcpdump -p -e -n -i {scene.topology.host(host).parent} broadcast",
-            "look for a loop, a mirror port, or a teamed uplink that sends frames back (ESXi: "
-            "Net.ReversePathFwdCheckPromisc = 1)",
         )
 
 
@@ -283,15 +314,20 @@ def leaks(scene: Scene) -> Iterator[Cause]:
         if scene.verdict(cell) is Verdict.LEAK and not told_by_echo(scene, cell):
             found.setdefault((cell.source.host, cell.probe), []).append(cell)
     for (host, probe), cells in sorted(found.items()):
-        yield _cause(
+        yield _explains(
             scene,
-            "protocol-leak",
-            host,
-            f"{WORDS[probe]} passes on {host} where an echo does not: something there sends frames "
-            "of that kind back, or answers for others",
+            Cause(
+                "protocol-leak",
+                host,
+                f"{WORDS[probe]} passes on {host} where an echo does not: something there sends frames "
+                "of that kind back, or answers for others",
+                Confidence.LIKELY,
+                (),
+                (),
+                f"ssh {host} tcpdump -p -e -n -i {scene.topology.host(host).parent}",
+                "look for a proxy, a reflecting switch port, or a firewall that drops echoes alone",
+            ),
             cells,
-            f"ssh {host} tcpdump -p -e -n -i {scene.topology.host(host).parent}",
-            "look for a proxy, a reflecting switch port, or a firewall that drops echoes alone",
         )
 
 
