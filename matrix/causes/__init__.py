@@ -5,12 +5,14 @@ Order: facts first, then what the wire shows, then what answers. See ``matrix.di
 
 from matrix.causes import (
     beyond,
+    casts,
     changed,
     identity,
     inside,
     ports,
     protocols,
     reflected,
+    sizes,
     standing,
     vlans,
     wire,
@@ -27,6 +29,8 @@ RULES = (
     *identity.RULES,
     *reflected.RULES,
     *protocols.RULES,
+    *sizes.RULES,
+    *casts.RULES,
 )
 """Every rule. docs/causes.md is made of them."""
 

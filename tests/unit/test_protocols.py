@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from fixtures.prober_protocols import rounds
 from fixtures.protocol_answers import rungs_of
 from matrix.cause import Scene
-from matrix.causes.protocols import RULES
+from matrix.causes import RULES
 from matrix.diagnose import diagnose
 from matrix.errors import ConfigError
 from matrix.exchange import Asked, Cast, Exchange, Rung
@@ -273,6 +274,19 @@ def test_a_spread_tells_no_percentile_that_its_samples_cannot_bear() -> None:
     few = spread((5.0, *[1.0, 2.0] * 6), 13)
     assert few is not None
     assert set(few.percentiles) == {"p50", "p90"}
+
+
+def test_rounds_leave_room_in_the_neighbour_table() -> None:
+    """All cells of a pair, both directions and every kind, in one round; each cell in one."""
+    cells = [c for c in CELLS.values() if c.probe not in CASTS]
+    assert rounds(cells, None) == rounds(cells, 100_000)
+    assert len(rounds(cells, None)) == 1
+    few = rounds(cells, 20)
+    assert sorted(c.id for some in few for c in some) == sorted(c.id for c in cells)
+    pairs = [{(c.scenario, frozenset((c.source, c.target))) for c in some} for some in few]
+    assert [len(some) for some in pairs] == [10, 10, 10]
+    assert len(set().union(*pairs)) == 30
+    assert max(len(some) for some in rounds(cells, 0)) <= 8 * 6
 
 
 def scene_of(spoilt: dict[str, Asked]) -> Scene:
