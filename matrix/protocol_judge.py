@@ -36,6 +36,7 @@ COUNTED = {
     Probe.MTU: ("packet", "packets"),
     Probe.BROADCAST: ("broadcast", "broadcasts"),
     Probe.MULTICAST: ("multicast", "multicasts"),
+    Probe.IPV6: ("ICMPv6 echo", "ICMPv6 echoes"),
 }
 
 
@@ -119,6 +120,8 @@ def _stranger(
         )
     if seen.answered > seen.arrived:
         return f"{seen.answered} answers, but {name} took in only {seen.arrived} of the requests"
+    if seen.probe is Probe.IPV6 and seen.left is not None and seen.answered > seen.left:
+        return f"{seen.answered} answers came, but only {seen.left} left {name}'s link"
     right = macs.get(name, frozenset())
     wrong = [mac for mac in seen.macs if right and mac.lower() not in right]
     if wrong:
@@ -197,7 +200,9 @@ def _answer_expected(cell: Cell, seen: Exchange) -> Judgement:
     return _say(
         cell,
         Verdict.PASS,
-        f"{count}; {cell.target.name}'s listener took each of them in and gave its token",
+        f"{count}; {cell.target.name} saw each of them arrive, and its replies leave"
+        if seen.probe is Probe.IPV6
+        else f"{count}; {cell.target.name}'s listener took each of them in and gave its token",
     )
 
 
@@ -213,7 +218,8 @@ def where_lost(cell: Cell, seen: Exchange) -> str:
             return f"; refused, but by nobody at {target}'s link, where the requests arrived{words}"
         return f"; refused on the way: nothing arrived at {target}'s link{words}"
     if entry is not None and not entry.mac:
-        return f"; nobody answered ARP for {seen.address} ({entry.state}){words}"
+        asked = "neighbour discovery" if seen.probe is Probe.IPV6 else "ARP"
+        return f"; nobody answered {asked} for {seen.address} ({entry.state}){words}"
     if seen.departed == 0:
         return f"; nothing left {source}'s link: dropped inside it{words}"
     if seen.at_link == 0 and not seen.arrived:
@@ -268,7 +274,7 @@ def _silence_expected(cell: Cell, seen: Exchange, bench: _Bench) -> Judgement:
         return _say(
             cell,
             Verdict.LEAK,
-            f"no {one}, but {entry.mac} answered ARP for {seen.address}: layer 2 is open, and "
+            f"no {one}, but {entry.mac} answered for {seen.address}: layer 2 is open, and "
             "something above it keeps silent (a firewall?)",
         )
     return _silent(cell, f"no {one} of {seen.sent}", bench)
@@ -397,6 +403,7 @@ def next_command(cell: Cell) -> str:
     address, size = cell.target.address, cell.expectation.size_bytes or 1500
     ask = {
         Probe.TCP: f"nc -v -w 2 {address} PORT",
+        Probe.IPV6: "ping -6 -c 3 ADDRESS",
         Probe.UDP: f"nc -u -v -w 2 {address} PORT",
         Probe.MTU: f"ping -M do -c 3 -s {size - 28} {address}",
     }.get(cell.probe, "ping -b -c 3 BROADCAST_ADDRESS")

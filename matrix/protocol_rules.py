@@ -29,6 +29,7 @@ WORDS = {
     Probe.MTU: "a large packet",
     Probe.BROADCAST: "a broadcast",
     Probe.MULTICAST: "a multicast",
+    Probe.IPV6: "an ICMPv6 echo",
 }
 
 
@@ -58,6 +59,19 @@ RULES: tuple[ProtocolRule, ...] = (
         lambda _cell, _scenario, probe: probe in UNICAST,
         Expected.SILENCE,
         "{what} needs the same frames as an echo: {echo}",
+    ),
+    ProtocolRule(
+        "IPv6 as IPv4",
+        lambda cell, _scenario, probe: probe is Probe.IPV6 and _echo_passes(cell),
+        Expected.REPLY,
+        "{what} is found by neighbour discovery, which needs multicast, and then carried by the same "
+        "frames as an echo over IPv4: {echo}",
+    ),
+    ProtocolRule(
+        "no IPv6 where there is no IPv4",
+        lambda _cell, _scenario, probe: probe is Probe.IPV6,
+        Expected.SILENCE,
+        "{what} needs the same frames as an echo over IPv4: {echo}",
     ),
     ProtocolRule(
         "full size",
@@ -147,6 +161,8 @@ def with_protocols(
     for probe in wanted:
         if probe is not Probe.ICMP:
             for cell in pairs:
+                if probe is Probe.IPV6 and not _has_ipv6(cell, scenario):
+                    continue
                 found = protocol_expectation(cell, scenario, probe)
                 if found is not None:
                     yield replace(
@@ -155,6 +171,12 @@ def with_protocols(
                         expectation=found,
                         probe=probe,
                     )
+
+
+def _has_ipv6(cell: Cell, scenario: Scenario) -> bool:
+    """Only containers are given addresses; what hosts have on the segment is not ours to say."""
+    kinds = {cell.source.kind, cell.target.kind}
+    return scenario.subnet6 is not None and kinds == {EndpointKind.CONTAINER}
 
 
 def protocol_expectation(cell: Cell, scenario: Scenario, probe: Probe) -> Expectation | None:

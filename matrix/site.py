@@ -13,7 +13,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from datetime import date
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt, ValidationError
@@ -75,6 +75,8 @@ class _Scenario(_Table):
     containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
     mtu: StrictInt = Field(default=ETHERNET_MTU, ge=576, le=65535)
+    subnet6: IPv6Network | None = None
+    gateway6: IPv6Address | None = None
 
 
 class _Timing(_Table):
@@ -136,6 +138,8 @@ _WRITE = {
     "ticket": 'the ticket that says why, without spaces, such as ticket = "NET-123"',
     "until": "the last day it holds (UTC), a date without quotes, such as until = 2026-12-31",
     "mtu": "the longest IP packet, in bytes from 576 to 65535, such as mtu = 9000",
+    "subnet6": 'an IPv6 network of at most 96 bits, such as subnet6 = "fd00:2::/64"',
+    "gateway6": 'an IPv6 address in subnet6, such as gateway6 = "fd00:2::1"',
     "ask": 'what to ask besides or instead of echoes, such as ask = ["icmp", "tcp", "udp", "mtu", '
     '"broadcast", "multicast"]',
     "probes": 'a [probes] table with ask = ["icmp", "tcp"]',
@@ -218,6 +222,8 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
         ),
         host_addresses=tuple(own_addresses()),
         mtu=found.mtu,
+        subnet6=found.subnet6,
+        gateway6=found.gateway6,
     )
 
 

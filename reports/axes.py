@@ -25,6 +25,7 @@ SECTIONS = {
     Probe.MTU.value: "full size",
     Probe.BROADCAST.value: "broadcast",
     Probe.MULTICAST.value: "multicast",
+    Probe.IPV6.value: "IPv6",
 }
 
 Place = tuple[str, str, str]
