@@ -24,6 +24,7 @@ from matrix.override_checks import override_checks
 from matrix.plan import plan
 from matrix.protocol_rules import MOST_ECHOES
 from matrix.site_checks import cross_checks
+from matrix.site_checks6 import ipv6_checks
 from matrix.toml_lines import Lines
 from matrix.toml_lines import Path as Loc
 from matrix.topology import (
@@ -169,7 +170,7 @@ def read_site(text: str, *, name: str) -> Topology:
         faults += [_in_words(dict(fault)) for fault in error.errors()]
     spoilt = {loc for loc, _ in faults}
     lines = Lines(text)
-    more = [*cross_checks(found), *_override_faults(found, lines)]
+    more = [*cross_checks(found), *ipv6_checks(found), *_override_faults(found, lines)]
     faults += [fault for fault in more if fault[0] not in spoilt]
     if faults or site is None:
         said = sorted({(lines.of(loc), _key(loc), words) for loc, words in faults})

@@ -9,6 +9,7 @@ from matrix.causes import (
     changed,
     identity,
     inside,
+    ipv6,
     ports,
     protocols,
     reflected,
@@ -31,6 +32,7 @@ RULES = (
     *protocols.RULES,
     *sizes.RULES,
     *casts.RULES,
+    *ipv6.RULES,
 )
 """Every rule. docs/causes.md is made of them."""
 

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import IPv6Network
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,31 @@ def test_what_a_port_sends_back_reaches_the_own_host(lab: Lab, tmp_path: Path) -
             assert cell.verdict == "LEAK", cell
     assert {cause.rule for cause in run.causes} == {"hairpin"}
     assert {i for cause in run.causes for i in cause.cells} == set(found)
+
+
+def test_ipv6_and_what_filters_its_neighbour_discovery(lab: Lab, tmp_path: Path) -> None:
+    """On one of two networks: asked and proven there, told to be off on the other.
+
+    Dropped both ways: who is solicited learns the address of who solicits.
+    """
+    vlan = replace(SITE.scenario("vlan"), subnet6=IPv6Network("fd00:c8::/64"))
+    site = replace(ALL, scenarios=(SITE.scenario("bridge"), vlan), probes=(Probe.ICMP, Probe.IPV6))
+    group = "ether daddr & ff:ff:00:00:00:00 == 33:33:00:00:00:00"
+    with on_switch(lab, f"vlan id 200 {group} drop"):
+        run = run_site(lab, tmp_path, site, ("bridge", "vlan"))
+    for cell in run.cells:
+        if cell.probe == Probe.IPV6:
+            far = cell.source_host != cell.target_host
+            assert cell.verdict == ("FAIL" if far else "PASS"), cell
+            assert not far or "nobody answered neighbour discovery" in cell.reason, cell
+            assert cell.exchange is not None
+            assert cell.exchange.address.startswith("fd00:c8::c0a8:c8")
+        else:
+            assert cell.verdict in GOOD, cell
+    assert sum(cell.probe == Probe.IPV6 for cell in run.cells) == 12
+    assert causes(run) == {("ipv6-neighbours", f"{M} -> {N}"), ("ipv6-neighbours", f"{N} -> {M}")}
+    (note,) = (note for note in run.notes if note.startswith("IPv6"))
+    assert "bridge (an IPv4-only network): off in c1, c2, c3, c4" in note
 
 
 def port_of(lab: Lab, host: str) -> str:

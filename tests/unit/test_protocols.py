@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fixtures.addresses6 import notes_of
 from fixtures.prober_protocols import rounds
 from fixtures.protocol_answers import rungs_of
 from matrix.cause import Scene
@@ -102,7 +104,8 @@ def test_only_what_can_be_proven_at_both_ends_is_asked() -> None:
         assert (cell.expectation.size_bytes == 1500) is (cell.probe is Probe.MTU)
         assert bool(cell.expectation.how) is own
     kinds = {probe: sum(c.probe is probe for c in CELLS.values()) for probe in Probe}
-    assert kinds == {"icmp": 0, "tcp": 60, "udp": 60, "mtu": 44, "broadcast": 60, "multicast": 60}
+    assert (kinds[Probe.TCP], kinds[Probe.MTU], kinds[Probe.IPV6]) == (60, 44, 0)
+    assert kinds[Probe.UDP] == kinds[Probe.BROADCAST] == kinds[Probe.MULTICAST] == 60
 
 
 def test_healthy_evidence_is_good_and_silence_has_controls_of_its_own_kind() -> None:
@@ -147,7 +150,7 @@ def test_healthy_evidence_is_good_and_silence_has_controls_of_its_own_kind() -> 
         ("bridge:c1:dev-master-01:tcp", {"at_link": 1}, "LEAK", "requests arrived"),
         ("bridge:c1:dev-master-01:tcp", {"neighbour": None}, "INCONCLUSIVE", "never looked for"),
         ("bridge:c1:dev-master-01:udp", {"neighbour": Neighbour("02:aa:aa:aa:aa:aa", "STALE")},
-         "LEAK", "answered ARP"),
+         "LEAK", "answered for 192.168.2.210"),
         ("bridge:c1:c3:broadcast", {"casts": (Cast("here", 3, (1, 2, 1)),)}, "FAIL",
          "came up to 2 times"),
         ("bridge:c1:c3:broadcast", {"casts": (Cast("here", 3, (1, 0, 1)),)}, "FLAPPING", "2 of 3"),
@@ -251,6 +254,60 @@ def test_the_command_line_and_the_site_choose_the_kinds() -> None:
             asked_for(SITE, probes, echoes)
     with pytest.raises(ConfigError, match=r"probes.ask.*write what to ask"):
         read_site(f'{TEXT}\n[probes]\nask = ["tpc"]\n', name="x")
+
+
+SIX = TEXT.replace('name = "vlan"', 'name = "vlan"\nsubnet6 = "fd00:c8::/64"', 1)
+
+
+def test_containers_with_an_ipv6_network_are_asked_by_icmpv6() -> None:
+    """Each other, on that scenario alone; their addresses end with their IPv4 addresses."""
+    site = replace(read_site(SIX, name="x"), probes=(Probe.IPV6,))
+    cells = plan(site)
+    assert len(cells) == 12
+    assert {c.scenario for c in cells} == {"vlan"}
+    assert {c.source.kind for c in cells} == {EndpointKind.CONTAINER}
+    scenario = site.scenario("vlan")
+    assert str(scenario.address6(cells[0].source.address)) == "fd00:c8::c0a8:c864"
+    assert site.scenario("bridge").address6(cells[0].source.address) is None
+    cell = cells[0]
+    good = {"ends": {"answered": 3}, "arrived": 3, "sent": 3}
+    for changes, verdict in (
+        ({}, "PASS"),
+        ({"left": 2}, "IMPOSTOR"),
+        ({"arrived": 0}, "IMPOSTOR"),
+        ({"macs": ("02:bb:bb:bb:bb:bb",)}, "IMPOSTOR"),
+        ({"ends": {"answered": 1, "timeout": 2}}, "FLAPPING"),
+    ):
+        seen = Exchange(cell.id, cell.probe, "fd00::1", **{**good, **changes})  # type: ignore[arg-type]
+        owner = (Identity(cell.target.name, ("02:aa:aa:aa:aa:aa",)),)
+        assert judge_protocols([cell], {cell.id: seen}, owner)[cell.id].verdict == verdict, changes
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('subnet6 = "fd00::/112"', "no room for IPv4 addresses"),
+        ('gateway6 = "fd00::1"', "has no network; write subnet6"),
+        ('subnet6 = "fd00::/64"\ngateway6 = "fd01::1"', "fd01::1 is outside fd00::/64"),
+        ('subnet6 = "fd00::/64"\ngateway6 = "fd00::c0a8:c864"', "is a container's"),
+        ('subnet6 = "fd00::1/64"', "write an IPv6 network of at most 96 bits"),
+    ],
+)
+def test_a_wrong_ipv6_network_is_told(lines: str, said: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(ConfigError, match=said):
+        read_site(TEXT.replace('name = "vlan"', f'name = "vlan"\n{lines}', 1), name="x")
+
+
+def test_what_ipv6_does_on_an_ipv4_only_network_is_a_note() -> None:
+    """Off is told once; on is told of each container, with its addresses."""
+    scenario = SITE.scenario("bridge")
+    off, on = notes_of(scenario, {"c1": (), "c2": ("fe80::1",), "c3": ()})
+    assert "off in c1, c3" in off
+    assert "on in c2, which has fe80::1" in on
+    six = replace(scenario, subnet6=IPv6Network("fd00::/64"))
+    assert notes_of(six, {"c1": ("fd00::c0a8:2dc", "fe80::1")}) == []
+    assert notes_of(six, {"c1": ("fe80::1",)}) == ["IPv6, bridge: c1 has not got fd00::c0a8:2dc"]
 
 
 def test_controls_come_along_by_the_same_kind() -> None:
