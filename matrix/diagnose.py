@@ -122,7 +122,12 @@ def _with_others(scene: Scene, cause: Cause) -> Cause:
     told = {
         c.id
         for c in scene.bad_others()
-        if c.id not in mine and (echo_of(c) in mine or _too_small_for_udp(scene, c, mine))
+        if c.id not in mine
+        and (
+            echo_of(c) in mine
+            or (c.probe is Probe.IPV6_NAME and twin_of(c, Probe.IPV6) in mine)
+            or _too_small_for_udp(scene, c, mine)
+        )
     }
     ours = [c for c in scene.others if c.id in mine | told and not _negative(c)]
     sources = {(c.scenario, c.probe, c.source.name) for c in ours}

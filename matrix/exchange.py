@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from matrix.probes import Neighbour, NotRun
+from matrix.probes import Neighbour, NotRun, Resolution
 from matrix.topology import Probe
 
 ANSWERED, FOREIGN, MUTE = "answered", "foreign", "mute"
@@ -87,6 +87,7 @@ class Exchange:
     words: tuple[str, ...] = ()
     rungs: tuple[Rung, ...] = ()
     casts: tuple[Cast, ...] = ()
+    resolution: Resolution | None = None
     command: str = ""
 
     @property

@@ -111,7 +111,7 @@ def proofs(cell: Cell) -> tuple[Proof, ...]:
     if not proves(cell):
         return ()
     if cell.by is By.NAME:
-        return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
+        return ((_window(cell), cell.source.name, Proves.RESOLVES),)
     if cell.relation in _OVER_THE_WIRE:
         return (
             (_window(cell), cell.source.name, Proves.REACHES),
@@ -136,7 +136,7 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
     if cell.expectation.expected is Expected.REPLY:
         return ()
     if cell.expectation.expected is Expected.NO_SUCH_NAME:
-        return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
+        return ((_window(cell), cell.source.name, Proves.RESOLVES),)
     return (
         (_window(cell), cell.source.name, Proves.REACHES),
         (_window(cell), cell.target.name, Proves.ANSWERS),

@@ -26,8 +26,8 @@ from matrix.exchange import (
 from matrix.identity import Witnesses
 from matrix.judge import NEVER_PROBED, Court
 from matrix.overrides import with_override
-from matrix.probes import Cell, Expected, Identity, Judgement, NotRun, Verdict
-from matrix.protocol_rules import CASTS
+from matrix.probes import Cell, Expected, Identity, Judgement, NotRun, Resolution, Verdict
+from matrix.protocol_rules import CASTS, SIXES
 from matrix.topology import EndpointKind, Probe
 
 COUNTED = {
@@ -37,6 +37,7 @@ COUNTED = {
     Probe.BROADCAST: ("broadcast", "broadcasts"),
     Probe.MULTICAST: ("multicast", "multicasts"),
     Probe.IPV6: ("ICMPv6 echo", "ICMPv6 echoes"),
+    Probe.IPV6_NAME: ("ICMPv6 echo", "ICMPv6 echoes"),
 }
 
 
@@ -103,6 +104,10 @@ def _stranger(
 ) -> str:
     """Words for who else answered, or sent; "" where nobody did."""
     name = cell.target.name
+    found = seen.resolution
+    replies = cell.expectation.expected is Expected.REPLY
+    if found is not None and found.addresses and not seen.address and replies:
+        return f"{found.server} resolved {found.name} to {', '.join(found.addresses)} (AAAA)"
     if seen.strangers:
         return (
             f"somebody answered in the name of {seen.address}, who is not {name}: he does not know "
@@ -120,7 +125,7 @@ def _stranger(
         )
     if seen.answered > seen.arrived:
         return f"{seen.answered} answers, but {name} took in only {seen.arrived} of the requests"
-    if seen.probe is Probe.IPV6 and seen.left is not None and seen.answered > seen.left:
+    if seen.probe in SIXES and seen.left is not None and seen.answered > seen.left:
         return f"{seen.answered} answers came, but only {seen.left} left {name}'s link"
     right = macs.get(name, frozenset())
     wrong = [mac for mac in seen.macs if right and mac.lower() not in right]
@@ -182,12 +187,40 @@ def _judge(cell: Cell, outcome: Asked | None, someone_else: str, bench: _Bench) 
         return _cast(cell, outcome, bench)
     if outcome.probe is Probe.MTU:
         return _ladder(cell, outcome, bench)
+    if outcome.resolution is not None and (said := _by_name(cell, outcome.resolution, bench)):
+        return said
     if outcome.sent == 0:
         why = "; ".join(outcome.words) or "no reason"
         return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {why}")
     if cell.expectation.expected is Expected.REPLY:
         return _answer_expected(cell, outcome)
     return _silence_expected(cell, outcome, bench)
+
+
+def _by_name(cell: Cell, found: Resolution, bench: _Bench) -> Judgement | None:
+    """What the resolver alone decides; None where the name led to the target, as it should."""
+    said = f"{found.server} said {found.code} for {found.name} (AAAA)"
+    if found.code == "NO-ANSWER":
+        said = f"{found.server} gave no answer for {found.name} (AAAA) in {found.took_ms:.0f} ms"
+    expected = cell.expectation.expected
+    if found.addresses:
+        if expected is Expected.NO_SUCH_NAME:
+            return _say(
+                cell,
+                Verdict.LEAK,
+                f"{found.server} knows {found.name} as {', '.join(found.addresses)}; it should be "
+                "unknown here",
+            )
+        return None
+    if expected is Expected.REPLY:
+        return _say(cell, Verdict.FAIL, f"the name did not resolve: {said}")
+    if expected is Expected.SILENCE or found.code == "NOERROR":
+        return _say(cell, Verdict.INCONCLUSIVE, f"{said}: that does not tell whose name it is")
+    controls, failed = bench.court.controls(cell)
+    if failed:
+        return _say(cell, Verdict.INCONCLUSIVE, f"{said}; but {failed}")
+    words = f"no such name: {said}, while it answered for other names"
+    return _say(cell, Verdict.BLOCKED, words, controls=controls)
 
 
 def _answer_expected(cell: Cell, seen: Exchange) -> Judgement:
@@ -201,7 +234,7 @@ def _answer_expected(cell: Cell, seen: Exchange) -> Judgement:
         cell,
         Verdict.PASS,
         f"{count}; {cell.target.name} saw each of them arrive, and its replies leave"
-        if seen.probe is Probe.IPV6
+        if seen.probe in SIXES
         else f"{count}; {cell.target.name}'s listener took each of them in and gave its token",
     )
 
@@ -218,7 +251,7 @@ def where_lost(cell: Cell, seen: Exchange) -> str:
             return f"; refused, but by nobody at {target}'s link, where the requests arrived{words}"
         return f"; refused on the way: nothing arrived at {target}'s link{words}"
     if entry is not None and not entry.mac:
-        asked = "neighbour discovery" if seen.probe is Probe.IPV6 else "ARP"
+        asked = "neighbour discovery" if seen.probe in SIXES else "ARP"
         return f"; nobody answered {asked} for {seen.address} ({entry.state}){words}"
     if seen.departed == 0:
         return f"; nothing left {source}'s link: dropped inside it{words}"
@@ -404,6 +437,7 @@ def next_command(cell: Cell) -> str:
     ask = {
         Probe.TCP: f"nc -v -w 2 {address} PORT",
         Probe.IPV6: "ping -6 -c 3 ADDRESS",
+        Probe.IPV6_NAME: f"nslookup -type=AAAA {cell.target.name}",
         Probe.UDP: f"nc -u -v -w 2 {address} PORT",
         Probe.MTU: f"ping -M do -c 3 -s {size - 28} {address}",
     }.get(cell.probe, "ping -b -c 3 BROADCAST_ADDRESS")

@@ -23,6 +23,7 @@ from matrix.topology import EndpointKind, Probe, Scenario, Topology
 
 UNICAST = (Probe.TCP, Probe.UDP)
 CASTS = (Probe.BROADCAST, Probe.MULTICAST)
+SIXES = (Probe.IPV6, Probe.IPV6_NAME)
 WORDS = {
     Probe.TCP: "a TCP connection",
     Probe.UDP: "a UDP echo",
@@ -30,6 +31,7 @@ WORDS = {
     Probe.BROADCAST: "a broadcast",
     Probe.MULTICAST: "a multicast",
     Probe.IPV6: "an ICMPv6 echo",
+    Probe.IPV6_NAME: "an ICMPv6 echo by name",
 }
 
 
@@ -59,6 +61,18 @@ RULES: tuple[ProtocolRule, ...] = (
         lambda _cell, _scenario, probe: probe in UNICAST,
         Expected.SILENCE,
         "{what} needs the same frames as an echo: {echo}",
+    ),
+    ProtocolRule(
+        "IPv6 name as IPv4 name",
+        lambda cell, _scenario, probe: probe is Probe.IPV6_NAME and _echo_passes(cell),
+        Expected.REPLY,
+        "Docker's DNS gives a container's IPv6 address (AAAA) as it gives the other: {echo}",
+    ),
+    ProtocolRule(
+        "no IPv6 name where there is no IPv4 name",
+        lambda _cell, _scenario, probe: probe is Probe.IPV6_NAME,
+        Expected.NO_SUCH_NAME,
+        "{echo}",
     ),
     ProtocolRule(
         "IPv6 as IPv4",
@@ -158,10 +172,11 @@ def with_protocols(
         and cell.target.kind is not EndpointKind.GATEWAY
         and cell.relation is not Relation.ITSELF
     ]
+    names = [cell for cell in echoes if cell.by is By.NAME]
     for probe in wanted:
         if probe is not Probe.ICMP:
-            for cell in pairs:
-                if probe is Probe.IPV6 and not _has_ipv6(cell, scenario):
+            for cell in names if probe is Probe.IPV6_NAME else pairs:
+                if probe in SIXES and not _has_ipv6(cell, scenario):
                     continue
                 found = protocol_expectation(cell, scenario, probe)
                 if found is not None:
@@ -183,7 +198,7 @@ def protocol_expectation(cell: Cell, scenario: Scenario, probe: Probe) -> Expect
     """What should come of that probe between the two of an echo's cell; None where it is not asked."""
     for rule in RULES:
         if rule.fits(cell, scenario, probe):
-            silent = rule.expected is Expected.SILENCE
+            silent = rule.expected is not Expected.REPLY
             vlan = scenario.segment.vlan
             because = rule.because.format(
                 what=WORDS[probe],
@@ -203,8 +218,8 @@ def protocol_expectation(cell: Cell, scenario: Scenario, probe: Probe) -> Expect
 
 
 def echo_of(cell: Cell) -> str:
-    """The id of the echo's cell between the same two, by address."""
-    return f"{cell.scenario}:{cell.source.name}:{cell.target.name}:{By.ADDRESS}"
+    """The id of the echo's cell between the same two, by address or by name as the cell is."""
+    return f"{cell.scenario}:{cell.source.name}:{cell.target.name}:{cell.by}"
 
 
 def twin_of(cell: Cell, probe: Probe) -> str:

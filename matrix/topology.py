@@ -37,6 +37,7 @@ class Probe(StrEnum):
     BROADCAST = "broadcast"
     MULTICAST = "multicast"
     IPV6 = "ipv6"
+    IPV6_NAME = "ipv6-name"
 
 
 ETHERNET_MTU = 1500

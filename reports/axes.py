@@ -26,6 +26,7 @@ SECTIONS = {
     Probe.BROADCAST.value: "broadcast",
     Probe.MULTICAST.value: "multicast",
     Probe.IPV6.value: "IPv6",
+    Probe.IPV6_NAME.value: "IPv6 by name",
 }
 
 Place = tuple[str, str, str]

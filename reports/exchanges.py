@@ -20,10 +20,14 @@ def exchange_lines(seen: Exchange, *, full: bool) -> Iterator[Line]:
     elif seen.rungs:
         yield Line("Sizes", "; ".join(_rung(rung) for rung in seen.rungs))
     else:
-        what = "Connections" if seen.probe == Probe.TCP else "Datagrams"
+        what = {Probe.TCP: "Connections", Probe.UDP: "Datagrams"}.get(seen.probe, "Echoes")
         ends = ", ".join(f"{count} {end}" for end, count in seen.ends.items()) or "none ended"
         yield Line(what, f"{seen.sent} to {seen.address} port {seen.port}: {ends}")
         yield Line("On the way", ", ".join(_passed(seen)))
+    if seen.resolution is not None:
+        found = seen.resolution
+        got = ", ".join(found.addresses) or "no address"
+        yield Line("Resolver", f"{found.server} said {found.code} for {found.name} (AAAA): {got}")
     if seen.rtts_ms:
         yield Line("Round trip", ", ".join(f"{rtt:g}" for rtt in seen.rtts_ms) + " ms")
     if seen.macs:

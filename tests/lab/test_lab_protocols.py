@@ -241,7 +241,8 @@ def test_ipv6_and_what_filters_its_neighbour_discovery(lab: Lab, tmp_path: Path)
     Dropped both ways: who is solicited learns the address of who solicits.
     """
     vlan = replace(SITE.scenario("vlan"), subnet6=IPv6Network("fd00:c8::/64"))
-    site = replace(ALL, scenarios=(SITE.scenario("bridge"), vlan), probes=(Probe.ICMP, Probe.IPV6))
+    probes = (Probe.ICMP, Probe.IPV6, Probe.IPV6_NAME)
+    site = replace(ALL, scenarios=(SITE.scenario("bridge"), vlan), probes=probes)
     group = "ether daddr & ff:ff:00:00:00:00 == 33:33:00:00:00:00"
     with on_switch(lab, f"vlan id 200 {group} drop"):
         run = run_site(lab, tmp_path, site, ("bridge", "vlan"))

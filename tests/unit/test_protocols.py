@@ -18,7 +18,17 @@ from matrix.diagnose import diagnose
 from matrix.errors import ConfigError
 from matrix.exchange import Asked, Cast, Exchange, Rung
 from matrix.plan import controls, plan
-from matrix.probes import Cell, Expected, Identity, Judgement, Neighbour, NotRun, Relation, Verdict
+from matrix.probes import (
+    Cell,
+    Expected,
+    Identity,
+    Judgement,
+    Neighbour,
+    NotRun,
+    Relation,
+    Resolution,
+    Verdict,
+)
 from matrix.protocol_judge import judge_protocols, next_command
 from matrix.protocol_rules import CASTS, asked_for
 from matrix.site import read_site
@@ -281,6 +291,44 @@ def test_containers_with_an_ipv6_network_are_asked_by_icmpv6() -> None:
         seen = Exchange(cell.id, cell.probe, "fd00::1", **{**good, **changes})  # type: ignore[arg-type]
         owner = (Identity(cell.target.name, ("02:aa:aa:aa:aa:aa",)),)
         assert judge_protocols([cell], {cell.id: seen}, owner)[cell.id].verdict == verdict, changes
+
+
+def test_a_name_leads_to_the_ipv6_address_of_its_own_container_alone() -> None:
+    """To another address: somebody else. Unknown on another engine: blocked, if others are known."""
+    site = replace(read_site(SIX, name="x"), probes=(Probe.IPV6_NAME,))
+    cells = {cell.id: cell for cell in plan(site)}
+    assert len(cells) == 16
+    sibling, remote = cells["vlan:c5:c6:ipv6-name"], cells["vlan:c5:c7:ipv6-name"]
+    assert remote.expectation.expected is Expected.NO_SUCH_NAME
+    assert remote.expectation.how
+    right, wrong = "fd00:c8::c0a8:c865", "fd00:c8::bad"
+
+    def verdicts(
+        addresses: tuple[str, ...], unknown: str, leaked: tuple[str, ...] = ()
+    ) -> list[str]:
+        known = Resolution(
+            "c6", addresses, "NOERROR" if addresses else "NXDOMAIN", "127.0.0.11", 1.0
+        )
+        met = right in addresses
+        one = Exchange(
+            sibling.id,
+            sibling.probe,
+            right if met else "",
+            sent=3 if met else 0,
+            ends={"answered": 3} if met else {},
+            arrived=3 if met else 0,
+            resolution=known,
+        )
+        none = Resolution("c7", leaked, unknown, "127.0.0.11", 1.0)
+        other = Exchange(remote.id, remote.probe, "", resolution=none)
+        found = judge_protocols([sibling, remote], {sibling.id: one, remote.id: other})
+        return [str(found[sibling.id].verdict), str(found[remote.id].verdict)]
+
+    assert verdicts((right,), "NXDOMAIN") == ["PASS", "BLOCKED"]
+    assert verdicts((right,), "NOERROR") == ["PASS", "INCONCLUSIVE"]
+    assert verdicts((right,), "NOERROR", (wrong,)) == ["PASS", "LEAK"]
+    assert verdicts((wrong,), "NXDOMAIN") == ["IMPOSTOR", "INCONCLUSIVE"]
+    assert verdicts((), "NXDOMAIN") == ["FAIL", "INCONCLUSIVE"]
 
 
 @pytest.mark.parametrize(
