@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.causes.protocols import echo_words, explains, failed, inside, told_by_echo
 from matrix.probes import Cell, Verdict
-from matrix.protocol_judge import COUNTED
 from matrix.protocol_rules import CASTS, WORDS
+from matrix.protocol_words import COUNTED
 from matrix.topology import Probe
 
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.exchange import REFUSED, RESET, Exchange
 from matrix.probes import Cell, Verdict
-from matrix.protocol_judge import refused_itself
 from matrix.protocol_rules import UNICAST, echo_of
+from matrix.protocol_words import refused_itself
 from matrix.topology import EndpointKind, Probe
 
 Told = tuple[Cell, Exchange]

@@ -12,8 +12,8 @@ from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.causes.protocols import MOST_SHOWN, echo_words, explains, failed
 from matrix.exchange import TOO_LONG, Rung
 from matrix.probes import Cell
-from matrix.protocol_judge import too_narrow
 from matrix.protocol_rules import twin_of
+from matrix.protocol_words import too_narrow
 from matrix.topology import Probe
 
 

@@ -29,8 +29,9 @@ from matrix.probes import (
     Resolution,
     Verdict,
 )
-from matrix.protocol_judge import judge_protocols, next_command
+from matrix.protocol_judge import judge_protocols
 from matrix.protocol_rules import CASTS, asked_for
+from matrix.protocol_words import next_command
 from matrix.site import read_site
 from matrix.spread import spread
 from matrix.topology import EndpointKind, Probe
