@@ -96,6 +96,12 @@ class Exchange:
         return 0 if self.strangers else self.ends.get(ANSWERED, 0)
 
     @property
+    def came(self) -> int:
+        """Tries that came through: answered ones, and of casts those that were heard."""
+        heard = sum(1 for cast in self.casts for count in cast.heard if count)
+        return heard if self.casts else self.answered
+
+    @property
     def largest_bytes(self) -> int:
         """The longest packet that arrived and was answered; 0 for none."""
         return max((r.size_bytes for r in self.rungs if r.answered), default=0)

@@ -13,13 +13,16 @@ from datetime import date
 from matrix.cause import Scene
 from matrix.diagnose import diagnose
 from matrix.errors import ConfigError
+from matrix.exchange import Asked
 from matrix.judge import judge
 from matrix.plan import plan
 from matrix.probes import Cell, Neighbour, NotRun, Observation, Outcome, Resolution, Seen
+from matrix.protocol_judge import judge_protocols
 from matrix.record import ObservedRecord, Run
 from matrix.record_of import cause_record, cell_records
 from matrix.scene_record import not_run, scene_values
 from matrix.site import read_site
+from matrix.topology import Probe
 
 
 def rejudge(run: Run, *, name: str = "run.json") -> Run:
@@ -34,6 +37,8 @@ def rejudge(run: Run, *, name: str = "run.json") -> Run:
             "was merged of parts, or it ended before anything was asked), so it cannot be judged again"
         )
     topology = read_site(run.site.text, name=f"{name}: site file {run.site.path}")
+    asked_by = {cell.probe for cell in run.cells}
+    topology = replace(topology, probes=tuple(probe for probe in Probe if probe in asked_by))
     planned = {cell.id: cell for cell in plan(topology, day_of(run, name))}
     lost = [cell.id for cell in run.cells if cell.id not in planned]
     if lost:
@@ -41,23 +46,36 @@ def rejudge(run: Run, *, name: str = "run.json") -> Run:
             f"{name}: today's plan of its site lacks {len(lost)} of its cells, such as {lost[0]}; "
             "judge it with the version of the harness that wrote it"
         )
-    cells = tuple(planned[cell.id] for cell in run.cells)
+    everything = tuple(planned[cell.id] for cell in run.cells)
+    cells = tuple(cell for cell in everything if cell.probe is Probe.ICMP)
+    others = tuple(cell for cell in everything if cell.probe is not Probe.ICMP)
     kept = not_run(run.evidence, name=name)
     outcomes: dict[str, Outcome] = {}
-    for record, cell in zip(run.cells, cells, strict=True):
-        if record.observed is not None:
+    asked: dict[str, Asked] = {}
+    for record, cell in zip(run.cells, everything, strict=True):
+        if cell.probe is not Probe.ICMP:
+            if record.exchange is not None:
+                asked[cell.id] = record.exchange
+            elif record.not_run:
+                asked[cell.id] = NotRun(cell.id, record.not_run)
+        elif record.observed is not None:
             outcomes[cell.id] = observation(cell, record.observed)
         elif record.not_run:
             outcomes[cell.id] = kept.get(cell.id, NotRun(cell.id, record.not_run))
     values = scene_values(run.evidence, name=name)
     judgements = judge(cells, outcomes, values.get("identities", ()), values.get("claims", {}))
+    judgements |= judge_protocols(
+        others, asked, values.get("identities", ()), values.get("claims", {})
+    )
     traces = {cell.id: cell.trace for cell in run.cells if cell.trace is not None}
-    scene = Scene(topology, cells, outcomes, judgements, traces, **values)
+    scene = Scene(
+        topology, cells, outcomes, judgements, traces, others=others, asked=asked, **values
+    )
     causes, judgements = diagnose(scene)
     selected = frozenset(cell.id for cell in run.cells if cell.selected)
     return replace(
         run,
-        cells=cell_records(cells, selected, outcomes, judgements, traces),
+        cells=cell_records(everything, selected, {**outcomes, **asked}, judgements, traces),
         causes=tuple(cause_record(cause) for cause in causes),
     )
 

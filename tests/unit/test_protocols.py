@@ -32,9 +32,17 @@ from matrix.probes import (
 from matrix.protocol_judge import judge_protocols
 from matrix.protocol_rules import CASTS, asked_for
 from matrix.protocol_words import next_command
+from matrix.record import dump, load
+from matrix.record_of import cause_record, cell_records
+from matrix.rejudge import rejudge
+from matrix.scene_record import scene_record
 from matrix.site import read_site
 from matrix.spread import spread
 from matrix.topology import EndpointKind, Probe
+from reports.csv_table import csv_table
+from reports.evidence import evidence
+from reports.junit import junit
+from tests.unit.sample_run import healthy
 
 TEXT = (Path(__file__).parents[2] / "sites" / "lab.toml").read_text()
 SITE = read_site(TEXT, name="lab.toml")
@@ -426,6 +434,39 @@ def test_a_cell_whose_echo_fails_too_has_that_cause() -> None:
     assert {cause.rule for cause in found} == {"protocol-filtered", "unknown"}
     (filtered,) = (cause for cause in found if cause.rule == "protocol-filtered")
     assert filtered.cells == ("bridge:c2:c3:tcp",)
+
+
+def test_a_record_keeps_what_was_asked_and_is_judged_again_alike() -> None:
+    """Verdicts, reasons, causes and evidence, through JSON and back; the CSV and JUnit tell them."""
+    cell_id = "bridge:c1:c3:tcp"
+    spoilt: dict[str, Asked] = {
+        cell_id: exchange(CELLS[cell_id], ends={"timeout": 3}, arrived=0, left=0, came_back=0),
+        "bridge:c1:c3:mtu": exchange(CELLS["bridge:c1:c3:mtu"], **ladder(1496, **SILENT)),
+        "bridge:c2:c3:udp": NotRun("bridge:c2:c3:udp", "gone"),
+    }
+    scene = scene_of(spoilt)
+    judged_ones = {i: j for i, j in scene.judgements.items() if i in CELLS}
+    scene = replace(scene, cells=(), identities=IDENTITIES, judgements=judged_ones)
+    causes, judgements = diagnose(scene)
+    ids = frozenset(CELLS)
+    run = replace(
+        healthy(),
+        site=replace(healthy().site, text=TEXT),
+        cells=cell_records(CELLS.values(), ids, scene.asked, judgements, {}),
+        causes=tuple(cause_record(cause) for cause in causes),
+        evidence=scene_record(scene),
+    )
+    assert {c.rule for c in causes} == {"protocol-firewall", "mtu-narrow", "unknown"}
+    again = load(dump(run))
+    assert dump(again) == dump(run)
+    assert dump(rejudge(again)) == dump(run)
+    rows = csv_table(run).decode().splitlines()
+    assert any(f'"{cell_id}"' in row and '"tcp"' in row and '"FAIL"' in row for row in rows)
+    assert "0 of 3 came through (3 timeout)" in junit(run).decode()
+    record = next(c for c in run.cells if c.id == cell_id)
+    shown = {line.label: line.value for line in evidence(record)}
+    assert shown["Connections"] == "3 to 192.168.2.222 port 30000: 3 timeout"
+    assert "came to the target's link: 3, taken in by its listener: 0" in shown["On the way"]
 
 
 def test_the_next_command_can_be_typed() -> None:
