@@ -18,6 +18,7 @@ from matrix.protocol_rules import echo_of, twin_of
 from matrix.topology import Probe
 
 MOST_LINES = 2
+_SOMEBODY_ELSE = ("duplicate-address", "duplicate-mac", "proxy-arp", "gateway-proxy-arp")
 _ORDER = {one: place for place, one in enumerate(Confidence)}
 
 
@@ -119,12 +120,14 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
 def _with_others(scene: Scene, cause: Cause) -> Cause:
     """Add the cells that are no echoes, where their echo has this cause or it took their controls."""
     mine = set(cause.cells)
+    held = _held_twice(scene, cause)
     told = {
         c.id
         for c in scene.bad_others()
         if c.id not in mine
         and (
             echo_of(c) in mine
+            or {c.source.name, c.target.name} & held
             or (c.probe is Probe.IPV6_NAME and twin_of(c, Probe.IPV6) in mine)
             or _too_small_for_udp(scene, c, mine)
         )
@@ -145,6 +148,14 @@ def _with_others(scene: Scene, cause: Cause) -> Cause:
         )
     }
     return replace(cause, cells=(*cause.cells, *(c.id for c in scene.others if c.id in told)))
+
+
+def _held_twice(scene: Scene, cause: Cause) -> set[str]:
+    """In whose name somebody else answers, if the cause is that: their connections may end with him."""
+    if cause.rule not in _SOMEBODY_ELSE:
+        return set()
+    cells = (c for c in scene.cells if c.id in cause.cells)
+    return {c.target.name for c in cells if scene.verdict(c) is Verdict.IMPOSTOR}
 
 
 def _too_small_for_udp(scene: Scene, cell: Cell, mine: set[str]) -> bool:

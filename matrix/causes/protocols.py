@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from matrix.cause import Cause, Confidence, Rule, Scene
+from matrix.causes.identity import claimed
 from matrix.exchange import REFUSED, RESET, Exchange
 from matrix.probes import Cell, Verdict
 from matrix.protocol_rules import UNICAST, echo_of
@@ -29,7 +30,11 @@ def told_by_echo(scene: Scene, cell: Cell) -> bool:
 
 
 def failed(scene: Scene, probes: tuple[Probe, ...]) -> Iterator[Told]:
-    """The cells of these probes that failed or lost some, whose echo is as it should be."""
+    """The cells of these probes that failed or lost some, whose echo is as it should be.
+
+    Not those in whose name, or in whose source's, somebody else answers: he may have got the answer.
+    """
+    strange = claimed(scene)
     for cell in scene.bad_others():
         seen = scene.exchange(cell)
         if (
@@ -37,6 +42,7 @@ def failed(scene: Scene, probes: tuple[Probe, ...]) -> Iterator[Told]:
             and seen is not None
             and scene.verdict(cell) in (Verdict.FAIL, Verdict.FLAPPING)
             and not told_by_echo(scene, cell)
+            and not {cell.source.name, cell.target.name} & strange
         ):
             yield cell, seen
 

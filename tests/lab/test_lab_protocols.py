@@ -218,7 +218,8 @@ def test_nobody_else_answers_for_an_address(lab: Lab, tmp_path: Path) -> None:
             assert cell.verdict not in ("PASS", "BLOCKED"), cell
         if cell.probe in (Probe.TCP, Probe.UDP) and host not in (cell.source, cell.target):
             assert cell.verdict in GOOD, cell
-    assert all(cause.rule == "duplicate-address" for cause in run.causes), run.causes
+    assert {cause.rule for cause in run.causes} == {"duplicate-address"}, run.causes
+    assert {i for cause in run.causes for i in cause.cells} == set(bad(run))
 
 
 def test_what_a_port_sends_back_reaches_the_own_host(lab: Lab, tmp_path: Path) -> None:
