@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from matrix.cause import Cause, Confidence, Scene
 from matrix.causes import RULES
+from matrix.causes.protocols import flapping, hosts_of
 from matrix.probes import Cell, Expected, Judgement, Verdict
 from matrix.protocol_rules import echo_of, twin_of
 from matrix.topology import Probe
@@ -29,7 +30,7 @@ def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
     """
     found = merged([cause for rule in RULES for cause in rule.find(scene)])
     found = _settled([_with_dependents(scene, cause) for cause in _settled(found)])
-    found = [_with_others(scene, cause) for cause in found]
+    found = _settled([_with_others(scene, cause) for cause in found])
     explained = {cell for cause in found for cell in cause.cells}
     rest = [c for c in (*scene.bad(), *scene.bad_others()) if c.id not in explained]
     causes = sorted(
@@ -120,7 +121,7 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
 def _with_others(scene: Scene, cause: Cause) -> Cause:
     """Add the cells that are no echoes, where their echo has this cause or it took their controls."""
     mine = set(cause.cells)
-    held = _held_twice(scene, cause)
+    held = _in_doubt(scene, cause)
     told = {
         c.id
         for c in scene.bad_others()
@@ -128,6 +129,7 @@ def _with_others(scene: Scene, cause: Cause) -> Cause:
         and (
             echo_of(c) in mine
             or {c.source.name, c.target.name} & held
+            or (cause.rule == "loss" and hosts_of(c) in flapping(scene))
             or (c.probe is Probe.IPV6_NAME and twin_of(c, Probe.IPV6) in mine)
             or _too_small_for_udp(scene, c, mine)
         )
@@ -150,8 +152,13 @@ def _with_others(scene: Scene, cause: Cause) -> Cause:
     return replace(cause, cells=(*cause.cells, *(c.id for c in scene.others if c.id in told)))
 
 
-def _held_twice(scene: Scene, cause: Cause) -> set[str]:
-    """In whose name somebody else answers, if the cause is that: their connections may end with him."""
+def _in_doubt(scene: Scene, cause: Cause) -> set[str]:
+    """In whose name somebody else answers, if the cause is that: their connections may end with him.
+
+    Or the host whose own address is wrong: it takes no broadcast of the declared subnet for one.
+    """
+    if cause.rule == "host-address":
+        return {cause.where.partition(" ")[0]}
     if cause.rule not in _SOMEBODY_ELSE:
         return set()
     cells = (c for c in scene.cells if c.id in cause.cells)

@@ -5,7 +5,7 @@ Rule: only what was watched is said. A count that nobody made is no count of non
 
 from __future__ import annotations
 
-from matrix.exchange import REFUSED, RESET, TOO_LONG, Cast, Exchange, Rung
+from matrix.exchange import MUTE, REFUSED, RESET, TOO_LONG, Cast, Exchange, Rung
 from matrix.probes import Cell
 from matrix.protocol_rules import SIXES
 from matrix.topology import EndpointKind, Probe
@@ -25,6 +25,10 @@ def where_lost(cell: Cell, seen: Exchange) -> str:
     """On which part of the way it was lost, or who refused it, as far as both ends can tell."""
     source, target = cell.source.name, cell.target.name
     words = f"; {'; '.join(seen.words)}" if seen.words else ""
+    if seen.answered:
+        return f"{_counts(cell, seen)}{words}"
+    if seen.ends.get(MUTE):
+        return f"; a connection was made, and no answer came over it{_counts(cell, seen)}{words}"
     entry = seen.neighbour
     if seen.ends.get(REFUSED) or seen.ends.get(RESET):
         if refused_itself(seen):
@@ -49,6 +53,18 @@ def where_lost(cell: Cell, seen: Exchange) -> str:
     if seen.came_back:
         return f"; answers came back to {source}'s link, and were dropped inside it{words}"
     return words
+
+
+def _counts(cell: Cell, seen: Exchange) -> str:
+    """How much passed each station: what a loss here and there is told by."""
+    stations = (
+        (seen.departed, f"left {cell.source.name}'s link"),
+        (seen.at_link, f"came to {cell.target.name}'s"),
+        (seen.left, "answers left it"),
+        (seen.came_back, "came back"),
+    )
+    told = [f"{count} {words}" for count, words in stations if count is not None]
+    return f"; {', '.join(told)}" if told else ""
 
 
 def refused_itself(seen: Exchange) -> bool:

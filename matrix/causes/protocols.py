@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from matrix.cause import Cause, Confidence, Rule, Scene
 from matrix.causes.identity import claimed
-from matrix.exchange import REFUSED, RESET, Exchange
+from matrix.exchange import MUTE, REFUSED, RESET, Exchange
 from matrix.probes import Cell, Verdict
 from matrix.protocol_rules import UNICAST, echo_of
 from matrix.protocol_words import refused_itself
@@ -29,12 +30,24 @@ def told_by_echo(scene: Scene, cell: Cell) -> bool:
     return judgement is not None and not judgement.verdict.holds
 
 
+def hosts_of(cell: Cell) -> frozenset[str]:
+    """The hosts of both ends, in no order."""
+    return frozenset((cell.source.host, cell.target.host))
+
+
+@lru_cache(maxsize=1)
+def flapping(scene: Scene) -> frozenset[frozenset[str]]:
+    """The hosts between which some echoes came and some did not."""
+    return frozenset(hosts_of(c) for c in scene.wire() if scene.verdict(c) is Verdict.FLAPPING)
+
+
 def failed(scene: Scene, probes: tuple[Probe, ...]) -> Iterator[Told]:
     """The cells of these probes that failed or lost some, whose echo is as it should be.
 
     Not those in whose name, or in whose source's, somebody else answers: he may have got the answer.
+    Nor those between hosts where echoes are lost at random: chance is no filter.
     """
-    strange = claimed(scene)
+    strange, unsteady = claimed(scene), flapping(scene)
     for cell in scene.bad_others():
         seen = scene.exchange(cell)
         if (
@@ -43,6 +56,7 @@ def failed(scene: Scene, probes: tuple[Probe, ...]) -> Iterator[Told]:
             and scene.verdict(cell) in (Verdict.FAIL, Verdict.FLAPPING)
             and not told_by_echo(scene, cell)
             and not {cell.source.name, cell.target.name} & strange
+            and hosts_of(cell) not in unsteady
         ):
             yield cell, seen
 
@@ -110,7 +124,8 @@ def inside_source(scene: Scene) -> Iterator[Cause]:
         return seen.departed == 0 and there
 
     def untaken(seen: Exchange) -> bool:
-        return bool(seen.came_back) and not seen.answered and not seen.ends.get(REFUSED)
+        ended = seen.answered or seen.ends.get(REFUSED) or seen.ends.get(MUTE)
+        return bool(seen.came_back) and not ended
 
     for words, is_it in (("never leaves", unsent), ("has its answers dropped inside", untaken)):
         for name, probe, cells in _grouped(scene, UNICAST, is_it, lambda c: c.source.name):
