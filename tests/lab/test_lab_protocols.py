@@ -222,6 +222,7 @@ def test_nobody_else_answers_for_an_address(lab: Lab, tmp_path: Path) -> None:
     assert {i for cause in run.causes for i in cause.cells} == set(bad(run))
 
 
+@pytest.mark.thorough
 def test_what_a_port_sends_back_reaches_the_own_host(lab: Lab, tmp_path: Path) -> None:
     """With hairpin on, broadcasts and connections of containers come to their own host: leaks."""
     with broken(lab, "hairpin"):
