@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
+from matrix.exchange import Asked, Exchange
 from matrix.probes import (
     By,
     Cell,
@@ -81,6 +82,8 @@ class Inner:
 class Scene:
     """Everything that a rule may look at. See ``matrix.diagnose`` for the arguments.
 
+    ``cells`` are those by echo, with their ``outcomes``; ``others`` all others, with what was ``asked``.
+
     Equal to itself alone, so that what several rules ask of a scene can be remembered by it.
     """
 
@@ -103,6 +106,17 @@ class Scene:
     large: Mapping[tuple[str, str, str], bool] = field(default_factory=dict)
     lost_hosts: Mapping[str, str] = field(default_factory=dict)
     crossings: Mapping[str, Crossing] = field(default_factory=dict)
+    others: tuple[Cell, ...] = ()
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+
+    def bad_others(self) -> Iterator[Cell]:
+        """The cells that are no echoes and not as expected."""
+        return (c for c in self.others if (v := self.verdict(c)) and not v.holds)
+
+    def exchange(self, cell: Cell) -> Exchange | None:
+        """The evidence of a cell that is no echo; None where it did not run."""
+        seen = self.asked.get(cell.id)
+        return seen if isinstance(seen, Exchange) else None
 
     def bad(self) -> Iterator[Cell]:
         """The cells that are not as expected."""

@@ -88,7 +88,7 @@ def choose(cells: Iterable[Cell], coverage: Coverage, day: int) -> tuple[Cell, .
         if coverage.mode is Mode.PAIRS:
             rivals.setdefault(_kind_between_hosts(cell), []).append(cell)
         elif cell.relation in _PEERS:
-            rivals.setdefault((cell.scenario, cell.source.name, cell.by), []).append(cell)
+            rivals.setdefault((cell.scenario, cell.source.name, cell.asked_by), []).append(cell)
         else:
             chosen.add(cell.id)
     for some in rivals.values():
@@ -129,7 +129,7 @@ def coverage_line(
 
 def _kind_between_hosts(cell: Cell) -> tuple[str, ...]:
     source, target = cell.source, cell.target
-    return cell.scenario, source.host, target.host, source.kind, cell.relation, cell.by
+    return cell.scenario, source.host, target.host, source.kind, cell.relation, cell.asked_by
 
 
 def _window(cells: Sequence[Cell], size: int, day: int) -> list[Cell]:

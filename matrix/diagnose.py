@@ -14,9 +14,13 @@ from dataclasses import replace
 
 from matrix.cause import Cause, Confidence, Scene
 from matrix.causes import RULES
+from matrix.causes.protocols import flapping, hosts_of
 from matrix.probes import Cell, Expected, Judgement, Verdict
+from matrix.protocol_rules import echo_of, twin_of
+from matrix.topology import Probe
 
 MOST_LINES = 2
+_SOMEBODY_ELSE = ("duplicate-address", "duplicate-mac", "proxy-arp", "gateway-proxy-arp")
 _ORDER = {one: place for place, one in enumerate(Confidence)}
 
 
@@ -27,8 +31,9 @@ def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
     """
     found = merged([cause for rule in RULES for cause in rule.find(scene)])
     found = _settled([_with_dependents(scene, cause) for cause in _settled(found)])
+    found = _settled([_with_others(scene, cause) for cause in found])
     explained = {cell for cause in found for cell in cause.cells}
-    rest = [c for c in scene.bad() if c.id not in explained]
+    rest = [c for c in (*scene.bad(), *scene.bad_others()) if c.id not in explained]
     causes = sorted(
         (c for c in found if c.cells or c.confidence is not Confidence.UNKNOWN),
         key=_first_first,
@@ -117,6 +122,64 @@ def _with_dependents(scene: Scene, cause: Cause) -> Cause:
         )
     ]
     return replace(cause, cells=(*cause.cells, *more))
+
+
+def _with_others(scene: Scene, cause: Cause) -> Cause:
+    """Add the cells that are no echoes, where their echo has this cause or it took their controls."""
+    mine = set(cause.cells)
+    held = _in_doubt(scene, cause)
+    told = {
+        c.id
+        for c in scene.bad_others()
+        if c.id not in mine
+        and (
+            echo_of(c) in mine
+            or {c.source.name, c.target.name} & held
+            or (cause.rule == "loss" and hosts_of(c) in flapping(scene))
+            or (c.probe is Probe.IPV6_NAME and twin_of(c, Probe.IPV6) in mine)
+            or _too_small_for_udp(scene, c, mine)
+        )
+    }
+    ours = [c for c in scene.others if c.id in mine | told and not _negative(c)]
+    sources = {(c.scenario, c.probe, c.source.name) for c in ours}
+    targets = {(c.scenario, c.probe, c.target.name) for c in ours}
+    told |= {
+        c.id
+        for c in scene.bad_others()
+        if c.id not in mine
+        and _negative(c)
+        and scene.verdict(c) is Verdict.INCONCLUSIVE
+        and scene.exchange(c) is not None
+        and (
+            (c.scenario, c.probe, c.source.name) in sources
+            or (c.scenario, c.probe, c.target.name) in targets
+        )
+    }
+    return replace(cause, cells=(*cause.cells, *(c.id for c in scene.others if c.id in told)))
+
+
+def _in_doubt(scene: Scene, cause: Cause) -> set[str]:
+    """In whose name somebody else answers, if the cause is that: their connections may end with him.
+
+    Or the host whose own address is wrong: it takes no broadcast of the declared subnet for one.
+    """
+    if cause.rule == "host-address":
+        return {cause.where.partition(" ")[0]}
+    if cause.rule not in _SOMEBODY_ELSE:
+        return set()
+    cells = (c for c in scene.cells if c.id in cause.cells)
+    return {c.target.name for c in cells if scene.verdict(c) is Verdict.IMPOSTOR}
+
+
+def _too_small_for_udp(scene: Scene, cell: Cell, mine: set[str]) -> bool:
+    """Is it a ladder of which no rung passes, for a reason that a UDP echo between the two has told?"""
+    seen = scene.exchange(cell)
+    return (
+        cell.probe is Probe.MTU
+        and seen is not None
+        and not seen.largest_bytes
+        and twin_of(cell, Probe.UDP) in mine
+    )
 
 
 def _negative(cell: Cell) -> bool:

@@ -8,7 +8,7 @@ from matrix.condensed import MOST_ROWS, host_wide, kind_lines
 from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend, plain
 from matrix.probes import By, Cell, Expected
 from matrix.rounds import rounds
-from matrix.topology import Endpoint, EndpointKind, Override, Scenario, Topology
+from matrix.topology import Endpoint, EndpointKind, Override, Probe, Scenario, Topology
 
 DIFFERS = Mark("*", "differs from cell to cell")
 """Where a host's containers stand as one, and not all the same is expected of them."""
@@ -72,7 +72,8 @@ def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width
     # Targets on other segments have no place among this one's.
     elsewhere = list(dict.fromkeys(c.target for c in cells if c.target_scenario))
     rows = {e: _heading(e) for e in everybody if e in asking}
-    places = [(f"by {by}", e) for by in By for e in everybody]
+    kinds = (*By, *(probe for probe in Probe if probe is not Probe.ICMP))
+    places = [(f"by {by}", e) for by in kinds for e in everybody]
     places += [(ELSEWHERE, e) for e in elsewhere]
     columns = {place: _heading(place[1], place[0]) for place in places if place in asked}
     many = len(rows) > MOST_ROWS
@@ -89,7 +90,7 @@ def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width
     if many:
         lines = [f"  {len(cells):,} cells"]
         lines += kind_lines(
-            ((c.relation, c.by, c.expectation.expected) for c in cells), (*Expected,)
+            ((c.relation, c.asked_by, c.expectation.expected) for c in cells), (*Expected,)
         )
     down = tuple(dict.fromkeys(rows.values()))
     if len(down) > MOST_ROWS:
@@ -104,7 +105,7 @@ def _grid(topology: Topology, scenario: Scenario, cells: tuple[Cell, ...], width
 
 
 def _section(cell: Cell) -> str:
-    return ELSEWHERE if cell.target_scenario else f"by {cell.by}"
+    return ELSEWHERE if cell.target_scenario else f"by {cell.asked_by}"
 
 
 def _heading(endpoint: Endpoint, section: str = "") -> Heading:

@@ -51,7 +51,7 @@ def grouped(cells: Iterable[Cell]) -> tuple[Group, ...]:
     for cell in cells:
         relation = cell.relation.replace(" ", "-")
         there = cell.target.host or cell.target.name
-        key = f"{cell.scenario}:{cell.source.host}:{there}:{relation}:{cell.by}"
+        key = f"{cell.scenario}:{cell.source.host}:{there}:{relation}:{cell.asked_by}"
         found.setdefault((key, cell.scenario), []).append(cell)
     return tuple(Group(key, name, tuple(some)) for (key, name), some in found.items())
 

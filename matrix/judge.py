@@ -81,7 +81,7 @@ def judge(
         for cell in everything
         if _proven(cell, outcomes.get(cell.id), strangers.get(cell.id, ""))
     )
-    court = _Court(everything, proven, witnesses)
+    court = Court(everything, proven, witnesses)
     return {
         cell.id: with_override(
             cell,
@@ -123,7 +123,7 @@ def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
     )
 
 
-class _Court:
+class Court:
     """Finds the controls of a negative cell and says which of them failed."""
 
     def __init__(
@@ -192,7 +192,7 @@ def _judge_below(
     cell: Cell,
     outcome: Outcome | None,
     someone_else: str,
-    court: _Court,
+    court: Court,
     crossing: Crossing | None,
 ) -> Judgement:
     """What crossed below IP comes before all: nothing may hide that two segments are one."""
@@ -205,7 +205,7 @@ def _judge_one(
     cell: Cell,
     outcome: Outcome | None,
     someone_else: str,
-    court: _Court,
+    court: Court,
     crossing: Crossing | None,
 ) -> Judgement:
     if outcome is None:
@@ -245,7 +245,7 @@ def _judge_one(
     return _answered(cell, outcome, court, crossing)
 
 
-def _answered(cell: Cell, seen: Observation, court: _Court, crossing: Crossing | None) -> Judgement:
+def _answered(cell: Cell, seen: Observation, court: Court, crossing: Crossing | None) -> Judgement:
     """It was asked, and nobody else answered."""
     if cell.relation is Relation.OTHER_SEGMENT:
         return _across(cell, seen, court, crossing)
@@ -254,7 +254,7 @@ def _answered(cell: Cell, seen: Observation, court: _Court, crossing: Crossing |
     return _silence_expected(cell, seen, court)
 
 
-def _across(cell: Cell, seen: Observation, court: _Court, crossing: Crossing | None) -> Judgement:
+def _across(cell: Cell, seen: Observation, court: Court, crossing: Crossing | None) -> Judgement:
     """Between two segments: by the declared router alone, and below IP not at all."""
     if seen.received and any(ttl >= LINUX_TTL for ttl in seen.ttls):
         return _say(
@@ -275,7 +275,7 @@ def _across(cell: Cell, seen: Observation, court: _Court, crossing: Crossing | N
     return _silence_expected(cell, seen, court)
 
 
-def _unresolved(cell: Cell, found: Resolution, court: _Court) -> Judgement:
+def _unresolved(cell: Cell, found: Resolution, court: Court) -> Judgement:
     """The resolver gave no address.
 
     NOERROR without an address is NODATA (RFC 2308 section 2.2): the name exists, so it is not "no
@@ -330,7 +330,7 @@ def _reply_expected(cell: Cell, seen: Observation) -> Judgement:
     return _say(cell, Verdict.PASS, f"{count}{proof}{odd}")
 
 
-def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+def _silence_expected(cell: Cell, seen: Observation, court: Court) -> Judgement:
     if seen.received:
         return _say(
             cell, Verdict.LEAK, f"{seen.received} of {seen.sent} replies where silence was expected"
@@ -362,7 +362,7 @@ def _silence_expected(cell: Cell, seen: Observation, court: _Court) -> Judgement
     return _silent(cell, seen, court)
 
 
-def _deaf_source(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+def _deaf_source(cell: Cell, seen: Observation, court: Court) -> Judgement:
     """Silence by passthru at the source: what it sends may arrive, and no answer comes up to it.
 
     It learns a neighbour's MAC address where that one asks for it, by a broadcast; it is never told.
@@ -377,7 +377,7 @@ def _deaf_source(cell: Cell, seen: Observation, court: _Court) -> Judgement:
     return _silent(cell, seen, court, where)
 
 
-def _deaf(cell: Cell, seen: Observation, court: _Court) -> Judgement:
+def _deaf(cell: Cell, seen: Observation, court: Court) -> Judgement:
     """Silence by passthru at the target: ARP must have been answered, or nothing shows that it stands."""
     if seen.neighbour is None or not _answered_arp(seen):
         return _say(
@@ -389,7 +389,7 @@ def _deaf(cell: Cell, seen: Observation, court: _Court) -> Judgement:
     return _silent(cell, seen, court, f"; {seen.neighbour.mac} answered ARP for {seen.address}")
 
 
-def _never_asked(cell: Cell, seen: Observation, court: _Court) -> str:
+def _never_asked(cell: Cell, seen: Observation, court: Court) -> str:
     """Words for requests that the source's kernel did not send on the segment; "" where it did.
 
     A request to a neighbour leaves its mark there, an entry that ARP is asked for; one that went
@@ -412,7 +412,7 @@ def _never_asked(cell: Cell, seen: Observation, court: _Court) -> str:
     )
 
 
-def _silent(cell: Cell, seen: Observation, court: _Court, where: str = "") -> Judgement:
+def _silent(cell: Cell, seen: Observation, court: Court, where: str = "") -> Judgement:
     """Nothing came back. BLOCKED if the controls say that this is no accident."""
     controls, failed = court.controls(cell)
     if failed:

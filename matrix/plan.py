@@ -1,7 +1,9 @@
 """From a topology to the cells of its matrix, each with its expectation. Needs no host.
 
-Cell ids are ``scenario:source:target:by``: the same every night, safe to paste into a shell, and
-made so that ``pytest -k c1`` finds what a person means. Order: scenario, source, by, target.
+Cell ids are ``scenario:source:target:by``, and where the probe is no ICMP echo
+``scenario:source:target:probe`` (see ``matrix.protocol_rules``): the same every night, safe to
+paste into a shell, and made so that ``pytest -k c1`` finds what a person means. Order: scenario,
+source, by, target; then the same for each other probe.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from itertools import zip_longest
 from matrix.across import across
 from matrix.overrides import overridden, proves
 from matrix.probes import By, Cell, Expected, Relation
+from matrix.protocol_rules import with_protocols
 from matrix.rules import Situation, expectation, is_undecided
-from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
+from matrix.topology import Endpoint, EndpointKind, Probe, Scenario, Topology
 
 _BY_NAME = (Relation.ITSELF, Relation.SIBLING, Relation.REMOTE)
 _OVER_THE_WIRE = (Relation.REMOTE, Relation.OTHER_HOST, Relation.GATEWAY)
@@ -35,7 +38,7 @@ class Proves(StrEnum):
 
 
 Proof = tuple[str, str, Proves]
-"""Scenario, endpoint, and what is shown of it."""
+"""Scenario (and probe, where it is no echo), endpoint, and what is shown of it."""
 
 
 def plan(topology: Topology, today: date | None = None) -> tuple[Cell, ...]:
@@ -109,12 +112,12 @@ def proofs(cell: Cell) -> tuple[Proof, ...]:
     if not proves(cell):
         return ()
     if cell.by is By.NAME:
-        return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
+        return ((_window(cell), cell.source.name, Proves.RESOLVES),)
     if cell.relation in _OVER_THE_WIRE:
         return (
-            (cell.scenario, cell.source.name, Proves.REACHES),
-            (cell.there, cell.target.name, Proves.ANSWERS),
-            *((cell.scenario, host, Proves.CARRIES) for host in cell.physics.deaf),
+            (_window(cell), cell.source.name, Proves.REACHES),
+            (_window(cell, cell.there), cell.target.name, Proves.ANSWERS),
+            *((_window(cell), host, Proves.CARRIES) for host in cell.physics.deaf),
         )
     return ()
 
@@ -129,7 +132,14 @@ def hears(cell: Cell) -> bool:
         and cell.source.name not in cell.physics.deaf
         and cell.source.host != cell.target.host
         and cell.by is By.ADDRESS
+        and cell.probe is Probe.ICMP
     )
+
+
+def _window(cell: Cell, scenario: str = "") -> str:
+    """Where and by what a proof holds: one by echo vouches for no connection."""
+    there = scenario or cell.scenario
+    return there if cell.probe is Probe.ICMP else f"{there} by {cell.probe}"
 
 
 def needs(cell: Cell) -> tuple[Proof, ...]:
@@ -145,18 +155,20 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
     if cell.expectation.expected is Expected.REPLY:
         return ()
     if cell.expectation.expected is Expected.NO_SUCH_NAME:
-        return ((cell.scenario, cell.source.name, Proves.RESOLVES),)
+        return ((_window(cell), cell.source.name, Proves.RESOLVES),)
     deaf = cell.physics.deaf
     reaches = Proves.CARRIES if cell.source.name in deaf else Proves.REACHES
     answers = Proves.HEARS if cell.target.name in deaf else Proves.ANSWERS
-    source = cell.scenario, cell.source.name, reaches
+    source = _window(cell), cell.source.name, reaches
     # A cell whose own ARP must be answered needs nobody else's.
-    return (source,) if hears(cell) else (source, (cell.there, cell.target.name, answers))
+    if hears(cell):
+        return (source,)
+    return (source, (_window(cell, cell.there), cell.target.name, answers))
 
 
 def _cells_from(topology: Topology, scenario: Scenario) -> Iterator[Cell]:
     """The cells whose source stands in this scenario."""
-    yield from _cells(topology, scenario)
+    yield from with_protocols(_cells(topology, scenario), scenario, topology.probes)
     if topology.isolation is not None:
         yield from across(topology, scenario)
 

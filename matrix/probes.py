@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from matrix.topology import Endpoint, Override
+from matrix.topology import Endpoint, Override, Probe
 
 
 class By(StrEnum):
@@ -74,6 +74,7 @@ class Expectation:
     cannot know it (the gateway is not ours). ``how`` are the anchors of the sections in
     ``matrix.remedies`` that show the remedy step by step. ``deaf`` are the hosts of the two ends that
     take in no unicast frame on this segment, because a passthru endpoint gets them all.
+    ``size_bytes`` is the longest IP packet that must pass, where the cell asks for that.
     """
 
     expected: Expected
@@ -82,6 +83,7 @@ class Expectation:
     remedy: str = ""
     how: tuple[str, ...] = ()
     deaf: tuple[str, ...] = ()
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Cell:
     expectation: Expectation
     overridden: Overridden | None = None
     target_scenario: str = ""
+    probe: Probe = Probe.ICMP
 
     @property
     def there(self) -> str:
@@ -123,6 +126,11 @@ class Cell:
     def home(self, name: str) -> str:
         """The scenario that this end of the cell stands in."""
         return self.scenario if name == self.source.name else self.there
+
+    @property
+    def asked_by(self) -> str:
+        """The last part of the id: by address, by name, or the kind of probe where it is no echo."""
+        return self.by if self.probe is Probe.ICMP else self.probe
 
     @property
     def physics(self) -> Expectation:

@@ -15,6 +15,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from matrix.errors import ConfigError
+from matrix.exchange import Exchange
+from matrix.spread import Spread
+from matrix.topology import ETHERNET_MTU, Probe
 from matrix.way import Trace
 
 SCHEMA = "l2matrix-run/1"
@@ -96,6 +99,7 @@ class ObservedRecord:
     replies_left: int | None = None
     by_frames: bool = False
     address: str = ""
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,8 @@ class CellRecord:
     None where the probe did not run; ``not_run`` then says why. ``verdict`` is "" until judged.
     ``trace`` is the way of its frames, where it was asked again with witnesses. ``target_scenario``
     is "" where the target stands in the cell's own scenario; ``crossing`` is there where it does not.
+    ``probe`` is the kind of probe; of another than an echo the evidence is in ``exchange``, and
+    ``observed`` is None.
     """
 
     id: str
@@ -165,6 +171,14 @@ class CellRecord:
     how: tuple[str, ...] = ()
     target_scenario: str = ""
     crossing: CrossingRecord | None = None
+    probe: str = "icmp"
+    exchange: Exchange | None = None
+    expected_bytes: int | None = None
+
+    @property
+    def asked_by(self) -> str:
+        """The last part of its id: by address, by name, or the kind of probe."""
+        return self.by if self.probe == Probe.ICMP else self.probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +199,7 @@ class ScenarioRecord:
     parents: dict[str, str]
     round: int = 1
     internal: bool = False
+    mtu: int = ETHERNET_MTU
 
 
 @dataclass(frozen=True, slots=True)

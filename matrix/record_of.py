@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from matrix.cause import Cause
+from matrix.exchange import Asked, Exchange
 from matrix.parent_rule import Finding, Question
 from matrix.probes import (
     Cell,
@@ -28,6 +29,7 @@ from matrix.record import (
     SiteRecord,
 )
 from matrix.rounds import rounds
+from matrix.spread import spread
 from matrix.topology import Scenario, Topology
 from matrix.way import Trace
 
@@ -97,7 +99,7 @@ def cause_record(cause: Cause) -> CauseRecord:
 def cell_records(
     cells: Iterable[Cell],
     selected: frozenset[str],
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, Outcome | Asked],
     judgements: Mapping[str, Judgement],
     traces: Mapping[str, Trace],
     crossings: Mapping[str, Crossing] | None = None,
@@ -130,6 +132,7 @@ def _scenario(topology: Topology, scenario: Scenario, number: int) -> ScenarioRe
         parents={host.name: scenario.parent_on(host) for host in topology.hosts},
         round=number,
         internal=scenario.internal,
+        mtu=scenario.mtu,
     )
 
 
@@ -137,7 +140,7 @@ def _cell(
     cell: Cell,
     *,
     selected: bool,
-    outcome: Outcome | None,
+    outcome: Outcome | Asked | None,
     judgement: Judgement | None,
     trace: Trace | None,
     crossing: Crossing | None,
@@ -171,6 +174,9 @@ def _cell(
         target_scenario=cell.target_scenario,
         crossing=_crossing(crossing) if crossing else None,
         override=override_record(cell.overridden) if cell.overridden else None,
+        probe=cell.probe,
+        exchange=outcome if isinstance(outcome, Exchange) else None,
+        expected_bytes=cell.expectation.size_bytes,
     )
 
 
@@ -219,4 +225,5 @@ def _observed(seen: Observation) -> ObservedRecord:
         replies_left=seen.replies_left,
         by_frames=seen.by_frames,
         address=seen.address,
+        spread=spread(seen.rtts_ms, seen.sent),
     )

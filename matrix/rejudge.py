@@ -15,6 +15,7 @@ from typing import Any
 from matrix.cause import Cause, Scene
 from matrix.diagnose import diagnose, together
 from matrix.errors import ConfigError
+from matrix.exchange import Asked
 from matrix.judge import judge
 from matrix.plan import plan
 from matrix.probes import (
@@ -28,11 +29,12 @@ from matrix.probes import (
     Resolution,
     Seen,
 )
+from matrix.protocol_judge import judge_protocols
 from matrix.record import ObservedRecord, Run
 from matrix.record_of import cause_record, cell_records
 from matrix.scene_record import not_run, rounds_of, scene_values
 from matrix.site import read_site
-from matrix.topology import Topology
+from matrix.topology import Probe, Topology
 from matrix.way import Trace
 
 
@@ -48,6 +50,8 @@ def rejudge(run: Run, *, name: str = "run.json") -> Run:
             "was merged of parts, or it ended before anything was asked), so it cannot be judged again"
         )
     topology = read_site(run.site.text, name=f"{name}: site file {run.site.path}")
+    asked_by = {cell.probe for cell in run.cells}
+    topology = replace(topology, probes=tuple(probe for probe in Probe if probe in asked_by))
     planned = {cell.id: cell for cell in plan(topology, day_of(run, name))}
     lost = [cell.id for cell in run.cells if cell.id not in planned]
     if lost:
@@ -61,12 +65,19 @@ def rejudge(run: Run, *, name: str = "run.json") -> Run:
         mine = tuple(c for c in cells if scenarios is None or c.scenario in scenarios)
         _round(run, evidence, topology, mine, found, name)
     never = tuple(cell for cell in cells if cell.id not in found.judgements)
-    found.judgements |= judge(never, {})  # a round that asked nothing kept no evidence
+    # A round that asked nothing kept no evidence.
+    found.judgements |= judge((c for c in never if c.probe is Probe.ICMP), {})
+    found.judgements |= judge_protocols(tuple(c for c in never if c.probe is not Probe.ICMP), {})
     selected = frozenset(cell.id for cell in run.cells if cell.selected)
     return replace(
         run,
         cells=cell_records(
-            cells, selected, found.outcomes, found.judgements, found.traces, found.crossings
+            cells,
+            selected,
+            {**found.outcomes, **found.asked},
+            found.judgements,
+            found.traces,
+            found.crossings,
         ),
         causes=tuple(cause_record(cause) for cause in together(found.causes)),
     )
@@ -77,6 +88,7 @@ class _Again:
     """What the rounds come to, judged again."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
     judgements: dict[str, Judgement] = field(default_factory=dict)
     traces: dict[str, Trace] = field(default_factory=dict)
     crossings: dict[str, Crossing] = field(default_factory=dict)
@@ -95,21 +107,32 @@ def _round(
     records = {record.id: record for record in run.cells}
     kept = not_run(evidence, name=name)
     outcomes: dict[str, Outcome] = {}
+    asked: dict[str, Asked] = {}
     for cell in cells:
         record = records[cell.id]
-        if record.observed is not None:
+        if cell.probe is not Probe.ICMP:
+            if record.exchange is not None:
+                asked[cell.id] = record.exchange
+            elif record.not_run:
+                asked[cell.id] = NotRun(cell.id, record.not_run)
+        elif record.observed is not None:
             outcomes[cell.id] = observation(cell, record.observed)
         elif record.not_run:
             outcomes[cell.id] = kept.get(cell.id, NotRun(cell.id, record.not_run))
+    echoes = tuple(cell for cell in cells if cell.probe is Probe.ICMP)
+    others = tuple(cell for cell in cells if cell.probe is not Probe.ICMP)
     values = scene_values(evidence, name=name)
     crossings = values.get("crossings", {})
-    judgements = judge(
-        cells, outcomes, values.get("identities", ()), values.get("claims", {}), crossings
-    )
+    who, claims = values.get("identities", ()), values.get("claims", {})
+    judgements = judge(echoes, outcomes, who, claims, crossings)
+    judgements |= judge_protocols(others, asked, who, claims)
     traces = {cell.id: t for cell in cells if (t := records[cell.id].trace) is not None}
-    scene = Scene(topology, cells, outcomes, judgements, traces, **values)
+    scene = Scene(
+        topology, echoes, outcomes, judgements, traces, others=others, asked=asked, **values
+    )
     causes, judgements = diagnose(scene)
     found.outcomes |= outcomes
+    found.asked |= asked
     found.judgements |= judgements
     found.traces |= traces
     found.crossings |= crossings

@@ -22,7 +22,7 @@ from matrix.probes import NotRun
 
 _NOT_RUN, _ROUNDS, _SCENARIOS = "not_run", "rounds", "scenarios"
 _not_run: TypeAdapter[list[NotRun]] = TypeAdapter(list[NotRun])
-_ELSEWHERE = frozenset({"topology", "cells", "outcomes", "judgements", "traces"})
+_ELSEWHERE = frozenset({"topology", "cells", "outcomes", "judgements", "traces", "others", "asked"})
 
 
 def scene_record(scene: Scene) -> dict[str, Any]:

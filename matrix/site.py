@@ -13,7 +13,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from datetime import date
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt, ValidationError
@@ -22,15 +22,19 @@ from matrix.allot import allotted
 from matrix.errors import ConfigError
 from matrix.override_checks import override_checks
 from matrix.plan import plan
+from matrix.protocol_rules import MOST_ECHOES
 from matrix.site_checks import cross_checks
+from matrix.site_checks6 import ipv6_checks
 from matrix.toml_lines import Lines
 from matrix.toml_lines import Path as Loc
 from matrix.topology import (
+    ETHERNET_MTU,
     Container,
     Host,
     Isolation,
     Override,
     ParentRule,
+    Probe,
     Scenario,
     Segment,
     Timing,
@@ -75,10 +79,13 @@ class _Scenario(_Table):
     internal: StrictBool = False
     containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
+    mtu: StrictInt = Field(default=ETHERNET_MTU, ge=576, le=65535)
+    subnet6: IPv6Network | None = None
+    gateway6: IPv6Address | None = None
 
 
 class _Timing(_Table):
-    echoes: StrictInt = Field(default=Timing().echoes, ge=1, le=100)
+    echoes: StrictInt = Field(default=Timing().echoes, ge=1, le=MOST_ECHOES)
     reply_deadline_s: float = Field(default=Timing().reply_deadline_s, ge=0.1, le=60)
     name_deadline_s: float = Field(default=Timing().name_deadline_s, ge=0.1, le=60)
 
@@ -89,6 +96,10 @@ class _Isolation(_Table):
 
 class _Parent(_Table):
     spare_vlan: StrictInt = Field(ge=1, le=4094)
+
+
+class _Probes(_Table):
+    ask: list[Probe] = Field(default_factory=lambda: [Probe.ICMP], min_length=1)
 
 
 class _Override(_Table):
@@ -108,6 +119,7 @@ class _Site(_Table):
     override: list[_Override] = Field(default_factory=list)
     isolation: _Isolation | None = None
     parent: _Parent | None = None
+    probes: _Probes = Field(default_factory=_Probes)
 
 
 _WRITE = {
@@ -129,7 +141,7 @@ _WRITE = {
     "prefix": 'the beginning of the names, such as prefix = "web"',
     "address_of_container": 'name = "address", such as c1 = "192.168.2.220"',
     "image": 'an image, such as image = "busybox:latest"',
-    "echoes": "a whole number from 1 to 100, such as echoes = 3",
+    "echoes": "a whole number from 1 to 250, such as echoes = 3",
     "reply_deadline_s": "seconds from 0.1 to 60, such as reply_deadline_s = 1.0",
     "name_deadline_s": "seconds from 0.1 to 60, such as name_deadline_s = 5.0",
     "embedded_lab": "embedded_lab = true or embedded_lab = false",
@@ -145,6 +157,12 @@ _WRITE = {
     "expect": 'expect = "reply", "silence" or "no-such-name"',
     "ticket": 'the ticket that says why, without spaces, such as ticket = "NET-123"',
     "until": "the last day it holds (UTC), a date without quotes, such as until = 2026-12-31",
+    "mtu": "the longest IP packet, in bytes from 576 to 65535, such as mtu = 9000",
+    "subnet6": 'an IPv6 network of at most 96 bits, such as subnet6 = "fd00:2::/64"',
+    "gateway6": 'an IPv6 address in subnet6, such as gateway6 = "fd00:2::1"',
+    "ask": 'what to ask besides or instead of echoes, such as ask = ["icmp", "tcp", "udp", "mtu", '
+    '"broadcast", "multicast"]',
+    "probes": 'a [probes] table with ask = ["icmp", "tcp"]',
     "because": 'a sentence of at most 500 characters, such as because = "the switch reflects"',
 }
 
@@ -171,7 +189,7 @@ def read_site(text: str, *, name: str) -> Topology:
         faults += [_in_words(dict(fault)) for fault in error.errors()]
     spoilt = {loc for loc, _ in faults}
     lines = Lines(text)
-    more = [*cross_checks(found), *_override_faults(found, lines)]
+    more = [*cross_checks(found), *ipv6_checks(found), *_override_faults(found, lines)]
     faults += [fault for fault in more if fault[0] not in spoilt]
     if faults or site is None:
         said = sorted({(lines.of(loc), _key(loc), words) for loc, words in faults})
@@ -205,6 +223,7 @@ def _topology(site: _Site, lines: Lines) -> Topology:
             Override(**one.model_dump(), line=lines.of(("override", number)))
             for number, one in enumerate(site.override)
         ),
+        probes=tuple(probe for probe in Probe if probe in site.probes.ask),
     )
 
 
@@ -228,6 +247,9 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
             for container, address in found.containers.get(host.name, {}).items()
         ),
         host_addresses=tuple(own_addresses()),
+        mtu=found.mtu,
+        subnet6=found.subnet6,
+        gateway6=found.gateway6,
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 
 IFNAMSIZ = 15
 """Longest name of a Linux link, in characters (linux/if.h: IFNAMSIZ less the closing NUL)."""
@@ -25,6 +25,23 @@ class EndpointKind(StrEnum):
     CONTAINER = "container"
     HOST = "host"
     GATEWAY = "gateway"
+
+
+class Probe(StrEnum):
+    """What is asked of a pair: an ICMP echo, or one of the other kinds. See ``docs/protocols.md``."""
+
+    ICMP = "icmp"
+    TCP = "tcp"
+    UDP = "udp"
+    MTU = "mtu"
+    BROADCAST = "broadcast"
+    MULTICAST = "multicast"
+    IPV6 = "ipv6"
+    IPV6_NAME = "ipv6-name"
+
+
+ETHERNET_MTU = 1500
+"""Longest IP packet of an Ethernet without jumbo frames (IEEE 802.3; RFC 894), in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,19 @@ class Scenario:
     containers: tuple[Container, ...]
     host_addresses: tuple[tuple[str, IPv4Interface], ...]
     internal: bool = False
+    mtu: int = ETHERNET_MTU
+    """The longest IP packet that must pass everywhere on the segment, in bytes."""
+    subnet6: IPv6Network | None = None
+    gateway6: IPv6Address | None = None
+
+    def address6(self, address: IPv4Address) -> IPv6Address | None:
+        """The IPv6 address that a container with this IPv4 address gets; None on an IPv4 network.
+
+        The last 32 bits are the IPv4 address: fd00:2::c0a8:2dc for 192.168.2.220.
+        """
+        if self.subnet6 is None:
+            return None
+        return self.subnet6.network_address + int(address)
 
     @property
     def kind(self) -> str:
@@ -189,6 +219,7 @@ class Topology:
     overrides: tuple[Override, ...] = ()
     isolation: Isolation | None = None
     parent_rule: ParentRule | None = None
+    probes: tuple[Probe, ...] = (Probe.ICMP,)
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError for a name that the site does not have."""

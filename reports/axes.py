@@ -15,9 +15,19 @@ from matrix.grid import Heading
 from matrix.grouping import WORST_FIRST
 from matrix.probes import By, Verdict
 from matrix.record import CellRecord, Run
-from matrix.topology import EndpointKind
+from matrix.topology import EndpointKind, Probe
 
-SECTIONS = {By.ADDRESS.value: "by address", By.NAME.value: "by name"}
+SECTIONS = {
+    By.ADDRESS.value: "by address",
+    By.NAME.value: "by name",
+    Probe.TCP.value: "TCP",
+    Probe.UDP.value: "UDP",
+    Probe.MTU.value: "full size",
+    Probe.BROADCAST.value: "broadcast",
+    Probe.MULTICAST.value: "multicast",
+    Probe.IPV6.value: "IPv6",
+    Probe.IPV6_NAME.value: "IPv6 by name",
+}
 ELSEWHERE = "on other segments"
 """The section of targets that do not stand in the source's scenario."""
 
@@ -67,7 +77,7 @@ def matrix_of(run: Run, scenario: str) -> Matrix:
 
 
 def _section(cell: CellRecord) -> str:
-    return ELSEWHERE if cell.target_scenario else SECTIONS.get(cell.by, SECTIONS[By.ADDRESS])
+    return ELSEWHERE if cell.target_scenario else SECTIONS.get(cell.asked_by, cell.asked_by)
 
 
 def _name(name: str, kind: str) -> str:

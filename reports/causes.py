@@ -45,6 +45,9 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "hairpin": ("hairpin", "host-shim"),
     "container-stopped": ("container-stopped", "container-paused"),
     "container-changed": ("container-link", "container-address"),
+    "ipv6": ("ipv6-neighbours", "ipv6-dropped"),
+    "mtu-narrow": ("mtu-narrow", "mtu-told", "mtu-link"),
+    "cast-lost": ("cast-lost", "cast-doubled"),
 }
 """The names of the causes that a rule finds; a rule that is not here finds one, of its own name."""
 

@@ -10,6 +10,7 @@ import csv
 import io
 from statistics import median
 
+from matrix.exchange import Exchange
 from matrix.grid import plain
 from matrix.record import CellRecord, Run
 
@@ -46,9 +47,14 @@ def safe(text: str) -> str:
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
+def _mac(seen: Exchange | None) -> str:
+    return seen.neighbour.mac if seen and seen.neighbour else ""
+
+
 def _row(run: Run, cell: CellRecord, causes: str) -> tuple[Value, ...]:
     seen = cell.observed
-    rtts = seen.rtts_ms if seen else ()
+    other = cell.exchange
+    rtts = seen.rtts_ms if seen else other.rtts_ms if other else ()
     spread: tuple[Value, ...] = (min(rtts), median(rtts), max(rtts)) if rtts else ("", "", "")
     return (
         run.id,
@@ -59,17 +65,17 @@ def _row(run: Run, cell: CellRecord, causes: str) -> tuple[Value, ...]:
         cell.source_host,
         cell.target,
         cell.target_host,
-        cell.by,
+        cell.asked_by,
         cell.relation,
         cell.address,
         cell.expected,
         cell.verdict,
         "yes" if cell.selected else "no, a control",
-        seen.sent if seen else "",
-        seen.received if seen else "",
+        seen.sent if seen else other.sent if other else "",
+        seen.received if seen else other.came if other else "",
         *spread,
         seen.ttl if seen and seen.ttl is not None else "",
-        seen.neighbour_mac if seen else "",
+        seen.neighbour_mac if seen else _mac(other),
         causes,
         cell.reason or cell.not_run,
         cell.because,

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from types import MappingProxyType
 
 from matrix.grid import plain
 from matrix.record import CellRecord, CrossingRecord, ObservedRecord, OverrideRecord
+from matrix.spread import Spread
+from reports.exchanges import exchange_lines
+from reports.lines import Line
 from reports.marks import holds
 from reports.remedies import remedies_of
 
@@ -31,19 +33,6 @@ MOST_EVIDENCE = 1_000
 _RAW_MOST = 4_000
 _SHARED = 10
 """So many cells have a reason in common before it is told once for all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """``kind``: "text", "code" (to type or compare), "raw" (as it came), "cells", "cause", "remedy".
-
-    ``why`` is the number of the reason that belongs behind it, see ``reasons_of``; 0 for none.
-    """
-
-    label: str
-    value: str
-    kind: str = "text"
-    why: int = 0
 
 
 def evidence(
@@ -109,14 +98,7 @@ def _judged(cell: CellRecord, *, told: bool) -> Iterator[Line]:
 
 
 def _lines(cell: CellRecord, *, many: bool) -> Iterator[Line]:
-    full = not many or not holds(cell)
-    if cell.observed is not None:
-        seen = tuple(_observed(cell.observed))
-        yield from _in_one(seen) if many else seen
-        if cell.observed.command and (not many or (full and cell.observed.raw)):
-            yield Line("Asked by", cell.observed.command, "code")
-        if full and cell.observed.raw:
-            yield Line("As it came", _cut(cell.observed.raw), "raw")
+    yield from _came(cell, many=many)
     yield from _below(cell)
     if cell.controls:
         yield Line("Controls", "\n".join(cell.controls), "cells")
@@ -142,6 +124,21 @@ def _below_ip(found: CrossingRecord) -> str:
     return f"{words}; {found.doubt}" if found.doubt else words
 
 
+def _came(cell: CellRecord, *, many: bool) -> Iterator[Line]:
+    """What came back: of an echo, or of another kind of probe."""
+    full = not many or not holds(cell)
+    if cell.exchange is not None:
+        other = tuple(exchange_lines(cell.exchange, full=full))
+        yield from _in_one(other) if many else other
+    if cell.observed is not None:
+        seen = tuple(_observed(cell.observed))
+        yield from _in_one(seen) if many else seen
+        if cell.observed.command and (not many or (full and cell.observed.raw)):
+            yield Line("Asked by", cell.observed.command, "code")
+        if full and cell.observed.raw:
+            yield Line("As it came", _cut(cell.observed.raw), "raw")
+
+
 def override_words(one: OverrideRecord) -> str:
     """Ticket, date, place and reason of an override, and whether it held."""
     held = "in force until" if one.in_force else "EXPIRED on"
@@ -161,7 +158,9 @@ def _in_one(lines: Sequence[Line]) -> Iterator[Line]:
 def _observed(seen: ObservedRecord) -> Iterator[Line]:
     if seen.sent or seen.received:
         yield Line("Echoes", _echoes(seen))
-    if seen.rtts_ms:
+    if seen.spread is not None:
+        yield from _spread(seen.spread)
+    elif seen.rtts_ms:
         yield Line("Round trip", ", ".join(f"{rtt:g}" for rtt in seen.rtts_ms) + " ms")
     if seen.sent:
         arrived = f", {seen.requests_seen} of {seen.sent}" if seen.requests_seen else ""
@@ -175,6 +174,17 @@ def _observed(seen: ObservedRecord) -> Iterator[Line]:
         yield Line("Resolver", f"{seen.resolver} said {seen.resolver_code}{took}: {found}")
     if seen.error and seen.error != seen.raw:
         yield Line("Its words", seen.error)
+
+
+def _spread(found: Spread) -> Iterator[Line]:
+    percentiles = ", ".join(f"{name} {ms:g}" for name, ms in found.percentiles.items())
+    yield Line(
+        "Round trip",
+        f"{found.least_ms:g} to {found.most_ms:g} ms, mean {found.mean_ms:g}"
+        + (f", {percentiles}" if percentiles else "")
+        + f" ({found.samples} of them; the first, with ARP, {found.first_ms:g} ms)",
+    )
+    yield Line("Jitter, loss", f"{found.jitter_ms:g} ms, {found.loss_percent:g} % lost")
 
 
 def _cut(raw: str) -> str:

@@ -49,7 +49,7 @@ def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = Fa
             f"  {len(cells):,} cells in {len(matrix.cells):,} groups; each mark is the worst of its group"
         ]
         lines += kind_lines(
-            ((c.relation, c.by, c.verdict or NOT_JUDGED.meaning) for c in cells),
+            ((c.relation, c.asked_by, c.verdict or NOT_JUDGED.meaning) for c in cells),
             (*WORST_FIRST, NOT_JUDGED.meaning),
         )
     if len(matrix.rows) > MOST_ROWS:

@@ -136,6 +136,9 @@ def _trouble(run: Run) -> Element:
 
 def _observed(cell: CellRecord) -> str:
     seen = cell.observed
+    if (other := cell.exchange) is not None:
+        ends = ", ".join(f"{count} {end}" for end, count in other.ends.items())
+        return f"{other.came} of {other.sent} came through" + (f" ({ends})" if ends else "")
     if seen is None:
         return f"did not run: {cell.not_run}" if cell.not_run else "nothing was observed"
     if seen.sent == 0 and seen.resolver_code:

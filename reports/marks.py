@@ -86,5 +86,5 @@ def tally(cells: Sequence[CellRecord]) -> str:
 
 def question(cell: CellRecord) -> str:
     """Who asks whom, in a few words: ``c1 -> c3 by name``."""
-    how = " by name" if cell.by == "name" else ""
+    how = "" if cell.asked_by == "address" else f" by {plain(cell.asked_by, 20)}"
     return f"{plain(cell.source, 60)} \N{RIGHTWARDS ARROW} {plain(cell.target, 60)}{how}"

@@ -5,12 +5,16 @@ Order: facts first, then what the wire shows, then what answers. See ``matrix.di
 
 from matrix.causes import (
     beyond,
+    casts,
     changed,
     identity,
     inside,
+    ipv6,
     ports,
+    protocols,
     reflected,
     segments,
+    sizes,
     standing,
     vlans,
     wire,
@@ -27,6 +31,10 @@ RULES = (
     *beyond.RULES,
     *identity.RULES,
     *reflected.RULES,
+    *protocols.RULES,
+    *sizes.RULES,
+    *casts.RULES,
+    *ipv6.RULES,
 )
 """Every rule. docs/causes.md is made of them."""
 

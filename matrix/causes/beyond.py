@@ -13,7 +13,7 @@ from matrix.causes.chance import Way, way_of
 from matrix.causes.changed import unsound
 from matrix.causes.identity import claimed
 from matrix.probes import By, Cell, Relation, Resolution, Verdict
-from matrix.topology import Scenario
+from matrix.topology import Probe, Scenario
 
 ENGINE_DNS = "127.0.0.11"
 NO_ANSWER = ("NO-ANSWER", "SERVFAIL", "REFUSED")
@@ -200,6 +200,11 @@ def large_frames(scene: Scene) -> Iterator[Cause]:
             scenario, here, there = way_of(cell)
             doubtful |= {(scenario, here, there), (scenario, there, here)}
     lost = {key for key, passed in scene.large.items() if not passed} - doubtful
+    # Where cells ask for full size themselves, they say more: see matrix.causes.protocols.
+    for cell in scene.bad_others():
+        if cell.probe is Probe.MTU:
+            scenario, here, there = way_of(cell)
+            lost -= {(scenario, here, there), (scenario, there, here)}
     if not lost:
         return
     pairs = [{here, there} for _, here, there in lost]

@@ -49,6 +49,8 @@ def run_bpf(program: Program, frame: bytes, packet_type: int = PACKET_HOST) -> i
                 a = frame[x + k]
             elif op == 0x28:
                 (a,) = struct.unpack_from("!H", frame, k)
+            elif op == 0x48:
+                (a,) = struct.unpack_from("!H", frame, x + k)
             elif op == 0x20:
                 (a,) = struct.unpack_from("!I", frame, k)
             elif op == 0x40:
