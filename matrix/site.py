@@ -60,6 +60,7 @@ class _Scenario(_Table):
     subnet: IPv4Network
     gateway: IPv4Address
     gateway_present: StrictBool = True
+    replace_default_route: StrictBool = False
     host_addresses: dict[Name, IPv4Address] = Field(default_factory=dict)
     containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
@@ -98,6 +99,7 @@ _WRITE = {
     "subnet": 'a network without host bits, such as subnet = "192.168.2.0/24"',
     "gateway": 'an IPv4 address, such as gateway = "192.168.2.1"',
     "gateway_present": "gateway_present = true or gateway_present = false",
+    "replace_default_route": "replace_default_route = true or replace_default_route = false",
     "host_addresses": 'an address for each host, such as dev-master-01 = "192.168.200.10"',
     "containers": "a table for each host: [scenario.containers.dev-master-01] and below it "
     'c1 = "192.168.2.220"',
@@ -195,6 +197,7 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
             for container, address in found.containers.get(host.name, {}).items()
         ),
         host_addresses=tuple(own_addresses()),
+        replace_default_route=found.replace_default_route,
     )
 
 

@@ -25,6 +25,7 @@ def cross_checks(site: dict[str, Any]) -> Iterator[Fault]:
     yield from _host_addresses(hosts)
     yield from _parents(hosts, scenarios)
     yield from _subnets(scenarios)
+    yield from _default_routes(hosts, scenarios)
     for number, scenario in enumerate(scenarios):
         yield from _scenario(("scenario", number), scenario, hosts)
 
@@ -105,6 +106,35 @@ def _subnets(scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
                     f"{subnet} overlaps {other} of scenario {name!r}; write another subnet",
                 )
         seen.append((subnet, str(scenario.get("name"))))
+
+
+def _default_routes(
+    hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]
+) -> Iterator[Fault]:
+    """A host has one default route, and reaches a gateway only from an address beside it."""
+    taken = ""
+    for number, scenario in enumerate(scenarios):
+        if scenario.get("replace_default_route") is not True:
+            continue
+        loc: Loc = ("scenario", number, "replace_default_route")
+        if taken:
+            yield loc, f"scenario {taken!r} replaces the default route already; one scenario may"
+        taken = taken or str(scenario.get("name"))
+        if scenario.get("vlan") is None:
+            words = (
+                "is for a scenario with a VLAN: the default route then goes by the VLAN's gateway; "
+                "write a vlan, or leave this line out"
+            )
+            yield loc, words
+            continue
+        given = _dict(scenario, "host_addresses")
+        without = [str(h.get("name")) for h in hosts if h.get("name") not in given]
+        if without:
+            words = (
+                f"{', '.join(without)} has no address in this scenario, and so no way to its "
+                "gateway; write one for each host below [scenario.host_addresses]"
+            )
+            yield loc, words
 
 
 def _scenario(loc: Loc, scenario: dict[str, Any], hosts: list[dict[str, Any]]) -> Iterator[Fault]:

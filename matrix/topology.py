@@ -73,7 +73,8 @@ class Scenario:
     """One macvlan network on one segment, on every host of the site.
 
     ``host_addresses`` maps a host's name to its own address on the segment; a host that has none
-    takes no part in the scenario's cells.
+    takes no part in the scenario's cells. ``replace_default_route``: while the scenario stands, the
+    hosts' default route is via its gateway.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Scenario:
     segment: Segment
     containers: tuple[Container, ...]
     host_addresses: tuple[tuple[str, IPv4Interface], ...]
+    replace_default_route: bool = False
 
     @property
     def kind(self) -> str:

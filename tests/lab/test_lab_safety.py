@@ -1,0 +1,215 @@
+"""A host is never cut off, and is left as it was found: on two real hosts, over real connections."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.host import open_host
+from fixtures.lab import Lab
+from matrix.topology import Host
+from tests.lab.conftest import ROOT, MatrixRun, on_host
+from tests.lab.management import FAR, NEAR, management
+
+ONE_CELL = ["-k", "vlan and c5 and c6 and address"]
+SITE = ROOT / "sites" / "lab.toml"
+
+
+def site(folder: Path, *changes: tuple[str, str]) -> Path:
+    """The lab's site with something written otherwise."""
+    text = SITE.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = folder / "site.toml"
+    path.write_text(text)
+    return path
+
+
+REPLACE = ("vlan = 200\n", "vlan = 200\nreplace_default_route = true\n")
+
+
+@pytest.mark.parametrize("source", [NEAR, FAR])
+def test_a_default_route_is_proven_or_put_back(
+    lab: Lab,
+    matrix: Callable[..., MatrixRun],
+    fingerprint: Callable[[], list[str]],
+    tmp_path: Path,
+    source: str,
+) -> None:
+    """From the hosts' own LAN the new route cuts nothing; from behind the gateway it does.
+
+    Nobody has the gateway's address on the VLAN, so answers to machines elsewhere go nowhere.
+    """
+    with management(lab, source, tmp_path) as config:
+        before = fingerprint()
+        path = site(tmp_path, REPLACE)
+        run = matrix(f"--site={path}", f"--ssh-config={config}", *ONE_CELL)
+        assert fingerprint() == before
+    hosts = run.record["hosts"]
+    assert [host["difference"] for host in hosts] == [[], []], run.text
+    assert all("default via 192.168.2.1 dev enp0s5" in host["after"]["routes"] for host in hosts)
+    said = "\n".join(run.record["trouble"])
+    notes = "\n".join(run.record["notes"])
+    if source == NEAR:
+        assert run.code == 0, run.text
+        assert len(re.findall("confirmed by a new SSH connection", notes)) == 2, notes
+    else:
+        assert run.code != 0
+        assert "cut the way by which we reach the host" in said, run.text
+        assert "the host has put its default route back by itself" in said, run.text
+        assert "Traceback" not in run.text
+
+
+ROUTES = """
+import json, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from fixtures.agent import guard
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+def routes():
+    return subprocess.run(
+        ["ip", "-d", "route"], check=True, capture_output=True, text=True).stdout.splitlines()
+for pair in (("a", "pa"), ("b", "pb")):
+    ip("link", "add", pair[0], "type", "veth", "peer", pair[1])
+    for end in pair:
+        ip("link", "set", end, "up")
+ip("addr", "add", "10.1.0.2/24", "dev", "a")
+ip("addr", "add", "10.1.0.3/24", "dev", "a")
+ip("addr", "add", "10.2.0.2/24", "dev", "b")
+for route in json.loads(sys.argv[2]):
+    ip("route", "add", "default", *route.split())
+before = routes()
+record = {"gateway": "10.2.0.1", "link": "b", **guard.plan("10.2.0.1", "b")}
+guard.take(record)
+assert guard.plan("10.2.0.1", "b")["already"]
+assert routes()[0].split()[1:6] == ["default", "via", "10.2.0.1", "dev", "b"], routes()
+assert guard.put_back(record) == "put back"
+assert routes() == before, (routes(), before)
+assert guard.put_back(record) in ("was back", "put back"), "twice is harmless"
+assert routes() == before, (routes(), before)
+# The link goes, and with it our route; what there was comes back all the same.
+guard.take(record)
+ip("link", "del", "b")
+guard.put_back(record)
+assert routes() == [line for line in before if " dev b " not in line], routes()
+# Somebody else has set another one meanwhile: not ours to touch.
+ip("route", "replace", "default", "via", "10.1.0.77", "dev", "a")
+theirs = routes()
+assert guard.put_back(record) == ("another stays" if record["old"] else "was back")
+assert routes() == theirs
+"""
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        [],
+        ["via 10.1.0.1 dev a"],
+        ["via 10.1.0.1 dev a proto dhcp src 10.1.0.3 mtu 1400 metric 100"],
+        ["via 10.1.0.1 dev a proto static src 10.1.0.3 mtu lock 1400", "dev a scope link metric 9"],
+        ["nexthop via 10.1.0.1 dev a weight 3 nexthop via 10.1.0.9 dev a"],
+        ["via 192.0.2.9 dev a onlink proto 77"],
+    ],
+)
+def test_a_default_route_comes_back_as_it_was(there: list[str]) -> None:
+    """With its protocol, source, metric, next hops and flags, as the kernel told them."""
+    argv = ["unshare", "--net", sys.executable, "-c", ROUTES, str(ROOT), json.dumps(there)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_guard_acts_when_its_agent_is_killed(
+    lab: Lab, fingerprint: Callable[[], list[str]]
+) -> None:
+    """Confirmed or not: what changed the route has ended, so the route goes back, within a moment."""
+    before = fingerprint()
+    name = "dev-master-01"
+    session = open_host(lab_host(lab, name), lab.ssh_config, {}, lambda _host, _what: None)
+    gateway, link = "192.168.2.1", "enp0s5"
+    plan = session.agent.call("default_route", do="plan", gateway=gateway, link=link)
+    record = {"undo": "default-route", "link": link, "gateway": gateway, "token": "t1", **plan}
+    program = (ROOT / "fixtures" / "agent" / "guard.py").read_text()
+    session.journal.note("route", record)
+    session.agent.call(
+        "default_route", do="take", record=record, token="t1", after_s=60, program=program
+    )
+    assert session.agent.call("default_route", do="confirm", token="t1") == {"guarded": True}
+    assert f"default via {gateway}" in on_host(
+        lab, name, "ip route; stat -c '%a %U' /run/l2matrix/*"
+    )
+    assert on_host(lab, name, "stat -c '%a %U' /run/l2matrix /run/l2matrix/*").split("\n")[:-1] == [
+        "700 root",
+        "600 root",
+        "600 root",
+    ]
+    on_host(lab, name, f"kill -9 {session.agent.hello['pid']}")
+    for _ in range(50):
+        if "default via" not in on_host(lab, name, "ip route"):
+            break
+    assert "default via" not in on_host(lab, name, "ip route")
+    session.close()
+    again = open_host(lab_host(lab, name), lab.ssh_config, {}, lambda _host, _what: None)
+    assert again.remove_leftovers()
+    again.close()
+    assert fingerprint() == before
+
+
+def lab_host(lab: Lab, name: str) -> Host:
+    """A host of the lab as a site declares it."""
+    spec = next(host for host in lab.spec.hosts if host.name == name)
+    return Host(spec.name, spec.nic, spec.address)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        # The VLAN's subnet holds the address by which we come: the host would answer us there.
+        (
+            [
+                ("192.168.200.0/24", "10.0.0.0/8"),
+                ('gateway = "192.168.200.1"', 'gateway = "10.0.0.1"'),
+                *[(f'"192.168.200.{n}"', f'"10.0.0.{n}"') for n in (10, 11, 100, 101, 102, 103)],
+            ],
+            "would bring a route to 10.0.0.0/8, and this machine, 10.99.0.1, is in there",
+        ),
+        (
+            [
+                ("192.168.200.0/24", "10.99.0.0/30"),
+                ('gateway = "192.168.200.1"', 'gateway = "10.99.0.2"'),
+                ('c5 = "192.168.200.100"\n', ""),
+                ('c6 = "192.168.200.101"', 'c6 = "10.99.0.1"'),
+                ('[scenario.containers.dev-node-01]\nc7 = "192.168.200.102"\n', ""),
+                ('c8 = "192.168.200.103"\n', ""),
+                ('dev-master-01 = "192.168.200.10"\n', ""),
+                ('dev-node-01 = "192.168.200.11"\n', ""),
+            ],
+            "container c6 would have this machine's address 10.99.0.1",
+        ),
+    ],
+    ids=["route", "address"],
+)
+def test_what_would_cut_our_way_is_refused(
+    lab: Lab,
+    matrix: Callable[..., MatrixRun],
+    fingerprint: Callable[[], list[str]],
+    tmp_path: Path,
+    changes: list[tuple[str, str]],
+    reason: str,
+) -> None:
+    """Before anything is changed, with the reason and what else to do."""
+    with management(lab, FAR, tmp_path) as config:
+        before = fingerprint()
+        run = matrix(f"--site={site(tmp_path, *changes)}", f"--ssh-config={config}", "-k", "vlan")
+        assert fingerprint() == before
+    assert run.code != 0
+    assert reason in run.text
+    assert "nothing was changed" in run.text
+    assert "ip link add" not in json.dumps(run.record["timeline"])
+    assert "Traceback" not in run.text
