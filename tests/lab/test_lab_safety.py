@@ -76,31 +76,31 @@ def ip(*words):
 def routes():
     return subprocess.run(
         ["ip", "-d", "route"], check=True, capture_output=True, text=True).stdout.splitlines()
-for pair in (("a", "pa"), ("b", "pb")):
-    ip("link", "add", pair[0], "type", "veth", "peer", pair[1])
+for pair in (("nic1", "far1"), ("nic2", "far2")):
+    ip("link", "add", pair[0], "type", "veth", "peer", "name", pair[1])
     for end in pair:
         ip("link", "set", end, "up")
-ip("addr", "add", "10.1.0.2/24", "dev", "a")
-ip("addr", "add", "10.1.0.3/24", "dev", "a")
-ip("addr", "add", "10.2.0.2/24", "dev", "b")
+ip("addr", "add", "10.1.0.2/24", "dev", "nic1")
+ip("addr", "add", "10.1.0.3/24", "dev", "nic1")
+ip("addr", "add", "10.2.0.2/24", "dev", "nic2")
 for route in json.loads(sys.argv[2]):
     ip("route", "add", "default", *route.split())
 before = routes()
-record = {"gateway": "10.2.0.1", "link": "b", **guard.plan("10.2.0.1", "b")}
+record = {"gateway": "10.2.0.1", "link": "nic2", **guard.plan("10.2.0.1", "nic2")}
 guard.take(record)
-assert guard.plan("10.2.0.1", "b")["already"]
-assert routes()[0].split()[1:6] == ["default", "via", "10.2.0.1", "dev", "b"], routes()
+assert guard.plan("10.2.0.1", "nic2")["already"]
+assert routes()[0].split()[1:6] == ["default", "via", "10.2.0.1", "dev", "nic2"], routes()
 assert guard.put_back(record) == "put back"
 assert routes() == before, (routes(), before)
 assert guard.put_back(record) in ("was back", "put back"), "twice is harmless"
 assert routes() == before, (routes(), before)
 # The link goes, and with it our route; what there was comes back all the same.
 guard.take(record)
-ip("link", "del", "b")
+ip("link", "del", "nic2")
 guard.put_back(record)
-assert routes() == [line for line in before if " dev b " not in line], routes()
+assert routes() == [line for line in before if " dev nic2 " not in line], routes()
 # Somebody else has set another one meanwhile: not ours to touch.
-ip("route", "replace", "default", "via", "10.1.0.77", "dev", "a")
+ip("route", "replace", "default", "via", "10.1.0.77", "dev", "nic1")
 theirs = routes()
 assert guard.put_back(record) == ("another stays" if record["old"] else "was back")
 assert routes() == theirs
@@ -111,11 +111,14 @@ assert routes() == theirs
     "there",
     [
         [],
-        ["via 10.1.0.1 dev a"],
-        ["via 10.1.0.1 dev a proto dhcp src 10.1.0.3 mtu 1400 metric 100"],
-        ["via 10.1.0.1 dev a proto static src 10.1.0.3 mtu lock 1400", "dev a scope link metric 9"],
-        ["nexthop via 10.1.0.1 dev a weight 3 nexthop via 10.1.0.9 dev a"],
-        ["via 192.0.2.9 dev a onlink proto 77"],
+        ["via 10.1.0.1 dev nic1"],
+        ["via 10.1.0.1 dev nic1 proto dhcp src 10.1.0.3 mtu 1400 metric 100"],
+        [
+            "via 10.1.0.1 dev nic1 proto static src 10.1.0.3 mtu lock 1400",
+            "dev nic1 scope link metric 9",
+        ],
+        ["nexthop via 10.1.0.1 dev nic1 weight 3 nexthop via 10.1.0.9 dev nic1"],
+        ["via 192.0.2.9 dev nic1 onlink proto 77"],
     ],
 )
 def test_a_default_route_comes_back_as_it_was(there: list[str]) -> None:
@@ -134,13 +137,13 @@ def test_the_guard_acts_when_its_agent_is_killed(
     session = open_host(lab_host(lab, name), lab.ssh_config, {}, lambda _host, _what: None)
     gateway, link = "192.168.2.1", "enp0s5"
     plan = session.agent.call("default_route", do="plan", gateway=gateway, link=link)
-    record = {"undo": "default-route", "link": link, "gateway": gateway, "token": "t1", **plan}
+    record = {"undo": "default-route", "link": link, "gateway": gateway, "name": "t1", **plan}
     program = (ROOT / "fixtures" / "agent" / "guard.py").read_text()
     session.journal.note("route", record)
     session.agent.call(
-        "default_route", do="take", record=record, token="t1", after_s=60, program=program
+        "default_route", do="take", record=record, name="t1", after_s=60, program=program
     )
-    assert session.agent.call("default_route", do="confirm", token="t1") == {"guarded": True}
+    assert session.agent.call("default_route", do="confirm", name="t1") == {"guarded": True}
     assert f"default via {gateway}" in on_host(
         lab, name, "ip route; stat -c '%a %U' /run/l2matrix/*"
     )
@@ -167,49 +170,27 @@ def lab_host(lab: Lab, name: str) -> Host:
     return Host(spec.name, spec.nic, spec.address)
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        # The VLAN's subnet holds the address by which we come: the host would answer us there.
-        (
-            [
-                ("192.168.200.0/24", "10.0.0.0/8"),
-                ('gateway = "192.168.200.1"', 'gateway = "10.0.0.1"'),
-                *[(f'"192.168.200.{n}"', f'"10.0.0.{n}"') for n in (10, 11, 100, 101, 102, 103)],
-            ],
-            "would bring a route to 10.0.0.0/8, and this machine, 10.99.0.1, is in there",
-        ),
-        (
-            [
-                ("192.168.200.0/24", "10.99.0.0/30"),
-                ('gateway = "192.168.200.1"', 'gateway = "10.99.0.2"'),
-                ('c5 = "192.168.200.100"\n', ""),
-                ('c6 = "192.168.200.101"', 'c6 = "10.99.0.1"'),
-                ('[scenario.containers.dev-node-01]\nc7 = "192.168.200.102"\n', ""),
-                ('c8 = "192.168.200.103"\n', ""),
-                ('dev-master-01 = "192.168.200.10"\n', ""),
-                ('dev-node-01 = "192.168.200.11"\n', ""),
-            ],
-            "container c6 would have this machine's address 10.99.0.1",
-        ),
-    ],
-    ids=["route", "address"],
-)
 def test_what_would_cut_our_way_is_refused(
     lab: Lab,
     matrix: Callable[..., MatrixRun],
     fingerprint: Callable[[], list[str]],
     tmp_path: Path,
-    changes: list[tuple[str, str]],
-    reason: str,
 ) -> None:
-    """Before anything is changed, with the reason and what else to do."""
+    """The VLAN's subnet holds the address by which we come: the host would answer us by the VLAN.
+
+    Said before anything is changed, with the reason and what else to do.
+    """
+    changes = [
+        ("192.168.200.0/24", "10.0.0.0/8"),
+        ('gateway = "192.168.200.1"', 'gateway = "10.0.0.1"'),
+        *[(f'"192.168.200.{n}"', f'"10.0.0.{n}"') for n in (10, 11, 100, 101, 102, 103)],
+    ]
     with management(lab, FAR, tmp_path) as config:
         before = fingerprint()
         run = matrix(f"--site={site(tmp_path, *changes)}", f"--ssh-config={config}", "-k", "vlan")
         assert fingerprint() == before
     assert run.code != 0
-    assert reason in run.text
+    assert "would bring a route to 10.0.0.0/8, and this machine, 10.99.0.1, is in there" in run.text
     assert "nothing was changed" in run.text
     assert "ip link add" not in json.dumps(run.record["timeline"])
     assert "Traceback" not in run.text
