@@ -13,6 +13,7 @@ import pytest
 
 from fixtures.host import open_host
 from fixtures.lab import Lab
+from matrix.fingerprint import difference
 from matrix.topology import Host
 from tests.lab.conftest import ROOT, MatrixRun, on_host
 from tests.lab.management import FAR, NEAR, management
@@ -194,3 +195,84 @@ def test_what_would_cut_our_way_is_refused(
     assert "nothing was changed" in run.text
     assert "ip link add" not in json.dumps(run.record["timeline"])
     assert "Traceback" not in run.text
+
+
+CHANGES = [
+    ("ip link set enp0s5 promisc on", "ip link set enp0s5 promisc off", "promiscuity was 0, is 1"),
+    (
+        "ip addr add 10.7.0.1/32 dev enp0s5",
+        "ip addr del 10.7.0.1/32 dev enp0s5",
+        "links: enp0s5: addresses was",
+    ),
+    (
+        "ip route add 10.8.0.0/16 dev enp0s5 table 100 src 192.168.2.210",
+        "ip route del 10.8.0.0/16 table 100",
+        "routing: new 10.8.0.0/16 src 192.168.2.210 dev enp0s5 table 100",
+    ),
+    (
+        "ip rule add from 10.9.0.0/16 fwmark 7 table 100",
+        "ip rule del from 10.9.0.0/16 fwmark 7 table 100",
+        "rules: new ipv4 32765: from 10.9.0.0/16 to all table 100",
+    ),
+    (
+        "ip neigh add 192.168.2.99 lladdr 02:00:00:00:00:99 dev enp0s5 nud permanent",
+        "ip neigh del 192.168.2.99 dev enp0s5",
+        "neighbours: new 192.168.2.99 dev enp0s5 lladdr 020000000099 permanent",
+    ),
+    (
+        "ip neigh add proxy 192.168.2.98 dev enp0s5",
+        "ip neigh del proxy 192.168.2.98 dev enp0s5",
+        "neighbours: new 192.168.2.98 dev enp0s5 proxy",
+    ),
+    (
+        "echo 2 > /proc/sys/net/ipv4/conf/enp0s5/arp_announce",
+        "echo 0 > /proc/sys/net/ipv4/conf/enp0s5/arp_announce",
+        "arp_announce=2",
+    ),
+    ("docker tag busybox:latest x:y", "docker rmi x:y", "images: new busybox:latest x:y"),
+    ("docker network create x", "docker network rm x", "networks: new x bridge"),
+]
+
+
+def test_whatever_changes_is_named(lab: Lab) -> None:
+    """Each kind of thing, alone and by its own name; and nothing once it is back."""
+    session = open_host(lab_host(lab, "dev-master-01"), lab.ssh_config, {}, lambda _h, _w: None)
+    try:
+        before = session.facts()
+        said = on_host(lab, "dev-master-01", "; ".join(do for do, _, _ in CHANGES))
+        found = difference(before, session.facts())
+        on_host(lab, "dev-master-01", "; ".join(undo for _, undo, _ in reversed(CHANGES)))
+        assert [words for _, _, words in CHANGES if not any(words in f for f in found)] == [], (
+            found,
+            said,
+        )
+        assert difference(before, session.facts()) == ()
+        assert difference(session.facts(), None) == ()
+    finally:
+        session.close()
+
+
+SETTINGS = """
+import subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from fixtures.agent import fingerprint as f
+subprocess.run("ip link add nic1 type veth peer name far1".split(), check=True)
+for family, wanted in (("ipv4", f.IPV4), ("ipv6", f.IPV6)):
+    for name in wanted.values():
+        path = "/proc/sys/net/%s/conf/nic1/%s" % (family, name)
+        old = open(path).read().strip()
+        new = "1400" if name == "mtu" else "1" if old != "1" else "0"
+        with open(path, "w") as file:
+            file.write(new)
+        (line,) = [s for s in f.fingerprint({})["sysctls"] if "net.%s.conf.nic1:" % family in s]
+        assert "%s=%s" % (name, new) in line.split(), (name, new, line)
+        with open(path, "w") as file:
+            file.write(old)
+"""
+
+
+def test_the_settings_are_those_that_they_are_called() -> None:
+    """Numbers of the kernel's headers against its own names: each is set, and must be seen."""
+    argv = ["unshare", "--net", sys.executable, "-c", SETTINGS, str(ROOT)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
