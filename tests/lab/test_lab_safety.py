@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fixtures.build import Built, build, take_down
 from fixtures.host import open_host
 from fixtures.lab import Lab
+from matrix.errors import WorldError
 from matrix.fingerprint import difference
+from matrix.site import read_site
 from matrix.topology import Host
 from tests.lab.conftest import ROOT, MatrixRun, on_host
 from tests.lab.management import FAR, NEAR, management
@@ -276,3 +282,41 @@ def test_the_settings_are_those_that_they_are_called() -> None:
     argv = ["unshare", "--net", sys.executable, "-c", SETTINGS, str(ROOT)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_hung_docker_costs_seconds_and_keeps_nothing_else_standing(
+    lab: Lab, fingerprint: Callable[[], list[str]]
+) -> None:
+    """Dockerd is stopped in its tracks when everything stands: links go back without it.
+
+    What is left is named, with the commands that remove it; the next run removes it.
+    """
+    before = fingerprint()
+    name = "dev-master-01"
+    topology = read_site(SITE.read_text(), name="lab.toml")
+    session = open_host(topology.host(name), lab.ssh_config, {}, lambda _host, _what: None)
+    built = Built()
+    build(session, topology, topology.scenarios, built)
+    assert not built.failed
+    daemon = next(host for host in lab.status().hosts if host.name == name).dockerd.pid
+    assert daemon is not None
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        (trouble,) = take_down(session, built)
+        with pytest.raises(WorldError, match="Docker does not answer"):
+            session.engine.containers()
+        assert time.monotonic() - began < 15
+        assert "c1" in trouble.what
+        assert "docker rm -f c1 c2 c5 c6; docker network rm" in trouble.fix
+        assert "enp0s5.200" not in on_host(lab, name, "ip -o link")
+        session.close()
+        with pytest.raises(WorldError, match="Docker does not answer"):
+            open_host(topology.host(name), lab.ssh_config, {}, lambda _host, _what: None)
+        assert time.monotonic() - began < 30
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    again = open_host(topology.host(name), lab.ssh_config, {}, lambda _host, _what: None)
+    assert "container c1" in again.remove_leftovers()
+    again.close()
+    assert fingerprint() == before
