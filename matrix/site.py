@@ -16,10 +16,20 @@ from datetime import date
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+)
 
 from matrix.allot import allotted
 from matrix.errors import ConfigError
+from matrix.grid import plain
 from matrix.override_checks import override_checks
 from matrix.plan import plan
 from matrix.site_checks import cross_checks
@@ -36,6 +46,22 @@ LinkName = Annotated[str, Field(pattern=r"^[^\s/:]{1,15}$")]
 ImageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$")]
 
 
+LONGEST = 1000
+"""Characters of what is said about one fault."""
+
+
+def _text(value: object) -> object:
+    """A number or a boolean is no address, though ``ipaddress`` takes both for one."""
+    if not isinstance(value, str):
+        raise ValueError("an address is a text")  # noqa: TRY004  pydantic takes it for a fault
+    return value
+
+
+_Address = Annotated[IPv4Address, BeforeValidator(_text)]
+_Interface = Annotated[IPv4Interface, BeforeValidator(_text)]
+_Network = Annotated[IPv4Network, BeforeValidator(_text)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -43,11 +69,11 @@ class _Table(BaseModel):
 class _Host(_Table):
     name: Name
     parent: LinkName
-    address: IPv4Interface
+    address: _Interface
 
 
 class _Allot(_Table):
-    range: IPv4Network
+    range: _Network
     containers: StrictInt = Field(ge=1, le=1000)
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,50}$")] | None = None
 
@@ -57,12 +83,12 @@ class _Scenario(_Table):
     network: DockerName
     mode: Literal["bridge"] = "bridge"
     vlan: StrictInt | None = Field(default=None, ge=1, le=4094)
-    subnet: IPv4Network
-    gateway: IPv4Address
+    subnet: _Network
+    gateway: _Address
     gateway_present: StrictBool = True
     replace_default_route: StrictBool = False
-    host_addresses: dict[Name, IPv4Address] = Field(default_factory=dict)
-    containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
+    host_addresses: dict[Name, _Address] = Field(default_factory=dict)
+    containers: dict[Name, dict[DockerName, _Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
 
 
@@ -135,9 +161,19 @@ def read_site(text: str, *, name: str) -> Topology:
         ConfigError: with one line for each fault of the file, in the order of its lines.
     """
     try:
+        return _read(text, name)
+    except RecursionError as error:
+        raise ConfigError(
+            f"{name}: its tables are nested too deeply; see sites/lab.toml for an example"
+        ) from error
+
+
+def _read(text: str, name: str) -> Topology:
+    try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not TOML: {error}; see https://toml.io/en/v1.0.0") from error
+    except ValueError as error:  # TOMLDecodeError is one; so is a number of thousands of digits
+        why = plain(str(error), 300)
+        raise ConfigError(f"{name}: not TOML: {why}; see https://toml.io/en/v1.0.0") from error
     found, faults = allotted(found)
     site: _Site | None = None
     try:
@@ -149,7 +185,7 @@ def read_site(text: str, *, name: str) -> Topology:
     more = [*cross_checks(found), *_override_faults(found, lines)]
     faults += [fault for fault in more if fault[0] not in spoilt]
     if faults or site is None:
-        said = sorted({(lines.of(loc), _key(loc), words) for loc, words in faults})
+        said = sorted({(lines.of(loc), _key(loc), plain(words, LONGEST)) for loc, words in faults})
         raise ConfigError("\n".join(f"{name}:{line}: {key}: {words}" for line, key, words in said))
     return _topology(site, lines)
 

@@ -73,6 +73,8 @@ def _parents(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> It
     seen: dict[object, str] = {}
     for number, scenario in enumerate(scenarios):
         vlan = scenario.get("vlan")
+        if not isinstance(vlan, int | None):
+            continue
         loc = ("scenario", number, "vlan") if vlan is not None else ("scenario", number)
         if vlan in seen:
             what = "the NIC itself" if vlan is None else f"VLAN {vlan}"
@@ -127,7 +129,7 @@ def _default_routes(
             )
             yield loc, words
             continue
-        given = _dict(scenario, "host_addresses")
+        given = table_of(scenario, "host_addresses")
         without = [str(h.get("name")) for h in hosts if h.get("name") not in given]
         if without:
             words = (
@@ -153,7 +155,7 @@ def _scenario(loc: Loc, scenario: dict[str, Any], hosts: list[dict[str, Any]]) -
     if scenario.get("vlan") is None:
         for number, host in enumerate(hosts):
             own = read(IPv4Interface, host.get("address"))
-            if own is not None and host.get("name") not in given:
+            if own is not None and str(host.get("name")) not in given:
                 where = ("host", number, "address")
                 yield from _place(owners, own.ip, f"host {host.get('name')!r}", subnet, where)
     for host_name, containers in table_of(scenario, "containers").items():
