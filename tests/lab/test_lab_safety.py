@@ -17,11 +17,12 @@ import pytest
 from fixtures.build import Built, build, take_down
 from fixtures.host import open_host
 from fixtures.lab import Lab
+from fixtures.ssh import connect
 from matrix.errors import WorldError
 from matrix.fingerprint import difference
 from matrix.site import read_site
 from matrix.topology import Host
-from tests.lab.conftest import ROOT, MatrixRun, on_host
+from tests.lab.conftest import ROOT, MatrixRun, command, environment, on_host
 from tests.lab.management import FAR, NEAR, management
 
 ONE_CELL = ["-k", "vlan and c5 and c6 and address"]
@@ -319,4 +320,90 @@ def test_a_hung_docker_costs_seconds_and_keeps_nothing_else_standing(
     again = open_host(topology.host(name), lab.ssh_config, {}, lambda _host, _what: None)
     assert "container c1" in again.remove_leftovers()
     again.close()
+    assert fingerprint() == before
+
+
+def test_host_keys_are_always_checked(lab: Lab, tmp_path: Path) -> None:
+    """Known, beside lines that we do not read; unknown; changed; revoked; by an authority alone."""
+    name = "dev-master-01"
+    (key,) = [
+        line.partition(" ")[2]
+        for line in (lab.state_dir / "known_hosts").read_text().splitlines()
+        if line.startswith(f"{name} ")
+    ]
+    other = (lab.state_dir / "id_ed25519.pub").read_text().rpartition(" ")[0]
+    known = tmp_path / "known_hosts"
+    config = tmp_path / "ssh_config"
+    text = lab.ssh_config.read_text()
+    config.write_text(text.replace(f'"{lab.state_dir}/known_hosts"', f'"{known}"'))
+    assert str(known) in config.read_text()
+    strange = f"@cert-authority * {other}\n@odd x y\n\x1b]0;x\x07 \xff\n@revoked * {other}\nx y\n"
+    known.write_text(f"{strange}{name} {key}\n", encoding="latin-1")
+    connect(name, config).close()
+    for lines, words in (
+        ("", "its host key is unknown: ssh-ed25519 SHA256:"),
+        (f"{name} {other}\n", "its host key has changed"),
+        (f"@cert-authority * {key}\n", "(lines of @cert-authority are not read)"),
+        (f"{name} {key}\n@revoked * {key}\n", "marks @revoked"),
+        (f"@revoked elsewhere {key}\n", "marks @revoked"),
+    ):
+        known.write_text(lines)
+        with pytest.raises(WorldError) as caught:
+            connect(name, config)
+        assert words in str(caught.value)
+        assert "fix" not in words
+        assert caught.value.fix
+
+
+SECRET = "hunter2-do-not-print"  # noqa: S105  planted, to be found
+HOSTILE_LINK = b"\x1b]0;\xff<b>\x07\xe2\x80\xae"
+
+
+def test_secrets_and_hostile_names_stay_where_they_are(
+    lab: Lab, tmp_path: Path, fingerprint: Callable[[], list[str]]
+) -> None:
+    """Planted in env, labels and commands of a container, in the SSH configuration and here.
+
+    And a link with a name made of escapes, markup, no UTF-8 and a change of direction: it is in no
+    output as it is.
+    """
+    config = tmp_path / "ssh_config"
+    config.write_text(f"# {SECRET}\n{lab.ssh_config.read_text()}")
+    name = "dev-master-01"
+    before = fingerprint()
+    link = HOSTILE_LINK.decode("latin-1")
+    octal = "".join("\\" + format(byte, "03o") for byte in HOSTILE_LINK)
+    rename = f"printf '{octal}'"
+    plant = (
+        f"docker run -d --name spy --network none --label s={SECRET} -e S={SECRET} busybox "
+        f'sleep 999999; ip link add spy type veth peer name spy2; ip link set spy name "$({rename})"; '
+        f"ip link set spy2 alias '<script>alert(1)</script>{link[:4]}'"
+    )
+    reports = tmp_path / "reports"
+    try:
+        said = on_host(lab, name, plant)
+        done = subprocess.run(
+            command(reports, f"--ssh-config={config}", "-q", "-k", "bridge and c1"),
+            cwd=ROOT,
+            env={**environment(lab), "PLANTED_TOKEN": SECRET, "DOCKER_AUTH": SECRET},
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+    finally:
+        on_host(lab, name, "docker rm -f spy; ip link del spy2")
+    assert done.returncode == 0, (done.stdout, said)
+    files = {
+        p.name: p.read_bytes() for p in reports.rglob("*") if p.is_file() and not p.is_symlink()
+    }
+    assert {"run.json", "report.html", "junit.xml"} <= set(files)
+    assert b"spy busybox" in files["run.json"], "the container was seen"
+    assert b"spy2" in files["run.json"], "and so was the link"
+    for where, data in {**files, "out": done.stdout, "err": done.stderr}.items():
+        assert SECRET.encode() not in data, where
+        if where != "packets.pcapng":
+            assert b"\x1b" not in data, where
+            assert b"\x07" not in data, where
+    assert b"<script>alert" not in files["report.html"]
+    assert "\u202e" not in files["report.html"].decode()
     assert fingerprint() == before
