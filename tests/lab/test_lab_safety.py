@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from fixtures import docker_socket
 from fixtures.build import Built, build, take_down
+from fixtures.engine import Engine
 from fixtures.host import open_host
 from fixtures.lab import Lab
 from fixtures.ssh import connect
@@ -407,3 +410,98 @@ def test_secrets_and_hostile_names_stay_where_they_are(
     assert b"<script>alert" not in files["report.html"]
     assert "\u202e" not in files["report.html"].decode()
     assert fingerprint() == before
+
+
+FALSE_DOCKER = """
+import gzip, os, socket, sys, threading, time
+HEAD = b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\n"
+def answer(caller, how):
+    asked = caller.recv(65536)
+    if b"GET /version" in asked and how in ("bomb", "elsewhere", "digits", "none"):
+        body = b'{"Version": "20.10.24", "ApiVersion": "1.41"}'
+        caller.sendall(HEAD + b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
+        asked = caller.recv(65536)
+    if how == "hangs":
+        time.sleep(60)
+    elif how == "endless":
+        caller.sendall(HEAD + b"Content-Length: 99999999999\\r\\n\\r\\n[")
+        while True:
+            caller.sendall(b'"aaaaaaaa",' * 10000)
+    elif how == "drips":
+        caller.sendall(HEAD + b"Content-Length: 1000\\r\\n\\r\\n")
+        while True:
+            caller.sendall(b" "); time.sleep(0.1)
+    elif how == "headers":
+        caller.sendall(HEAD)
+        while True:
+            caller.sendall(b"X: y\\r\\n" * 1000)
+    else:
+        body = {
+            "deep": b"[" * 100000, "none": b"\\xff\\x00{", "list": b"[]", "empty": b"",
+            "odd": b'{"Version": {}, "ApiVersion": 7}', "digits": b"1" * 10000,
+            "bomb": gzip.compress(bytes(50 << 20)), "elsewhere": b"{}",
+        }[how]
+        more = {"bomb": b"Content-Encoding: gzip\\r\\n"}.get(how, b"")
+        head = HEAD if how != "elsewhere" else (
+            b"HTTP/1.1 302 Found\\r\\nLocation: http://192.0.2.1:1/evil\\r\\n")
+        caller.sendall(head + more + b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    caller.close()
+def serve(caller, how):
+    try:
+        first = caller.recv(5, socket.MSG_PEEK)
+        start = caller.recv(64, socket.MSG_PEEK)
+        if b"/_ping" in start and how != "hangs":
+            caller.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nOK"); caller.close()
+        else:
+            answer(caller, how)
+    except OSError:
+        pass
+def listen(server, how):
+    while True:
+        threading.Thread(target=serve, args=(server.accept()[0], how), daemon=True).start()
+for how in sys.argv[1:]:
+    server = socket.socket(socket.AF_UNIX); server.bind("/run/false-%s.sock" % how); server.listen(64)
+    threading.Thread(target=listen, args=(server, how), daemon=True).start()
+print("up", flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+LIES = (
+    "hangs", "endless", "drips", "headers", "deep", "none", "list", "empty", "odd", "digits",
+    "bomb", "elsewhere",
+)  # fmt: skip
+
+
+def test_a_false_docker_is_a_world_error(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it answers: in words, and within bounds of time and memory."""
+    monkeypatch.setattr(docker_socket, "ANSWER_S", 2.0)
+    monkeypatch.setattr(docker_socket, "LOOK_S", 0.5)
+    monkeypatch.setattr(docker_socket, "PING_S", 0.5)
+    monkeypatch.setattr(docker_socket, "LARGEST", 1 << 20)
+    connection = connect("dev-master-01", lab.ssh_config)
+
+    def lied_to(how: str) -> str:
+        try:
+            Engine(connection, f"/run/false-{how}.sock").containers()
+        except WorldError as error:
+            return str(error)
+        return "nothing"
+
+    try:
+        server = connection.start(("python3", "-c", FALSE_DOCKER, *LIES))
+        assert server.recv(3) == b"up\n"
+        with ThreadPoolExecutor(4) as pool:
+            said = dict(zip(LIES, pool.map(lied_to, LIES), strict=True))
+        server.shutdown_write()
+        assert server.recv(1) == b"", "it has ended"
+        on_host(lab, "dev-master-01", "rm -f /run/false-*")
+    finally:
+        connection.close()
+    for how, words in said.items():
+        assert words.startswith("dev-master-01: "), (how, words)
+        assert len(words) < 5000
+    assert "Docker does not answer" in said["hangs"]
+    assert "has a Location, which Docker never sends" in said["elsewhere"]
+    assert "has a Content-Encoding, which Docker never sends" in said["bomb"]
+    assert "more than 1 MB" in said["endless"]
+    assert "timed out" in said["drips"]

@@ -263,3 +263,26 @@ def lied_to(seed: int) -> None:
     finally:
         for session in sessions.values():
             session.agent.close()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        frames.body([])[:4] + b"[" * 100_000,
+        (100_000).to_bytes(4, "big") + b"[" * 100_000,
+        (100_000).to_bytes(4, "big") + b'{"a":' * 20_000,
+        (9_999).to_bytes(4, "big") + b"1" * 9_999,
+        (2).to_bytes(4, "big") + b"\xff\xfe",
+        b"",
+    ],
+)
+def test_no_frame_of_json_can_end_the_reader(payload: bytes) -> None:
+    """Deep, long, cut off: the agent is lost with words, and whoever waits hears it at once."""
+    liar = Liar(0)
+    liar.sendall = lambda data: liar._out.put(frames.frame(frames.RESULT, 1, payload))  # type: ignore[method-assign]  # noqa: ARG005
+    agent = AgentChannel("h", liar)
+    agent.greet()
+    with pytest.raises(WorldError, match="agent is gone"):
+        agent.call("facts", timeout_s=20)
+    assert agent.lost
+    agent.close()
