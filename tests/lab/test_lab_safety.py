@@ -289,7 +289,7 @@ def test_the_settings_are_those_that_they_are_called() -> None:
 
 
 def test_a_hung_docker_costs_seconds_and_keeps_nothing_else_standing(
-    lab: Lab, fingerprint: Callable[[], list[str]]
+    lab: Lab, fingerprint: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dockerd is stopped in its tracks when everything stands: links go back without it.
 
@@ -302,6 +302,7 @@ def test_a_hung_docker_costs_seconds_and_keeps_nothing_else_standing(
     built = Built()
     build(session, topology, topology.scenarios, built)
     assert not built.failed
+    monkeypatch.setattr(docker_socket, "PING_S", 1.0)
     daemon = next(host for host in lab.status().hosts if host.name == name).dockerd.pid
     assert daemon is not None
     os.kill(daemon, signal.SIGSTOP)
