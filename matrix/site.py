@@ -27,7 +27,7 @@ from pydantic import (
     ValidationError,
 )
 
-from matrix.allot import allotted
+from matrix.allot import MOST, allotted
 from matrix.errors import ConfigError
 from matrix.grid import plain
 from matrix.override_checks import override_checks
@@ -74,7 +74,7 @@ class _Host(_Table):
 
 class _Allot(_Table):
     range: _Network
-    containers: StrictInt = Field(ge=1, le=1000)
+    containers: StrictInt = Field(ge=1, le=MOST)
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,50}$")] | None = None
 
 

@@ -69,7 +69,8 @@ def honest(op: str, call: dict[str, Any]) -> tuple[Any, bytes]:
             for pid, addresses in call["wanted"].items()
         },
         "inner": lambda: {
-            str(pid): {"links": [{"mode": "bridge", "mac": "02:00"}], "default": ["192.168.2.1"]}
+            str(pid): {"links": [{"mode": "bridge", "mac": "02:00", "up": True, "arp": True}],
+                       "default": ["192.168.2.1"], "addresses": ["192.168.2.220/24"]}
             for pid in call["pids"]
         },
         "arping": lambda: [[pid, "192.168.2.222", ["02:00"]] for pid, *_ in call["ask"]],

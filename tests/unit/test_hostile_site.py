@@ -20,7 +20,10 @@ TEXT = (Path(__file__).parents[2] / "sites" / "lab.toml").read_text()
 OVERRIDE = (
     '[[override]]\ncells = "bridge:c1:*"\nexpect = "reply"\nticket = "T-1"\nuntil = 2026-12-31\n'
 )
-TEXT += OVERRIDE
+ALLOT = (
+    '[scenario.allot.dev-master-01]\nrange = "192.168.200.32/27"\ncontainers = 3\nprefix = "w"\n\n'
+)
+TEXT += ALLOT + OVERRIDE
 JUNK = [
     "", "true", "-1", "0", "1e400", "nan", "99999999999999999999999", '""', '"x"', "[]", "{}", "[[]]",
     "2026-12-31", "1979-05-27T07:32:00Z", "07:32:00", '"0.0.0.0"', '"255.255.255.255/0"', '"::1"',
