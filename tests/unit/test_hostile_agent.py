@@ -79,6 +79,7 @@ def honest(op: str, call: dict[str, Any]) -> tuple[Any, bytes]:
             "taps": [[0, "a", "b"]] * call["taps"], "trouble": [], "dropped": [[0, 1]],
             "left_out": 0, "expired": False,
         },
+        "backlog": lambda: {"backlog": 3, "links": 4},
         "journal": lambda: [{"undo": "promisc", "link": "enp0s5"}],
         "facts": lambda: {**honest("hello", {})[0], "neighbours": ROOM},
         "hello": lambda: {
@@ -132,7 +133,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "inner": {"pids": [11]},
     "neighbours": {"pids": [11]},
     "arping": {"ask": [[11, "", "192.0.2.1", []]]},
-    "journal": {}, "facts": {}, "hello": {}, "access": {}, "fingerprint": {},
+    "journal": {}, "backlog": {}, "facts": {}, "hello": {}, "access": {}, "fingerprint": {},
 }  # fmt: skip
 
 
