@@ -16,10 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 from matrix.site_checks import Fault, read, table_of, tables
+
+MOST = 1000
+"""Containers that one host may be allotted."""
 
 
 def allotted(site: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
@@ -48,8 +51,10 @@ def allotted(site: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
                 continue
             ranges[host] = found
             prefix = wish.get("prefix") or f"{scenario.get('name')}-{host}-"
-            free = [a for a in _usable(found, scenario) if a not in taken][: max(count, 0)]
-            if len(free) < count:
+            # A /8 has sixteen million, and a count that is too large is said elsewhere.
+            usable = (a for a in _usable(found, scenario) if a not in taken)
+            free = list(islice(usable, min(max(count, 0), MOST)))
+            if len(free) < min(count, MOST):
                 words = f"{found} has {len(free)} free addresses, not {count}; write a larger range"
                 faults.append(((*loc, host, "range"), words))
             mine = containers.setdefault(host, {})

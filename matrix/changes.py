@@ -33,6 +33,7 @@ class Kind(StrEnum):
     UP = "up"
     PROMISCUOUS = "promiscuous"
     ADDRESS = "address"
+    ROUTE = "route"
     NETWORK = "network"
     CONTAINER = "container"
 
@@ -108,6 +109,18 @@ def address_on(link: str, address: IPv4Interface) -> Change:
     )
 
 
+def default_route(link: str, gateway: str) -> Change:
+    """Have the default route by that gateway. A guard on the host puts the old one back, as it was."""
+    return Change(
+        Kind.ROUTE,
+        (("ip", "route", "replace", "default", "via", gateway, "dev", link),),
+        (("ip", "route", "replace", "default", "AS-IT-WAS"),),
+        link=link,
+        name=gateway,
+        journal={"undo": "default-route", "link": link, "gateway": gateway},
+    )
+
+
 def changes(topology: Topology, scenario: Scenario, host: Host) -> tuple[Change, ...]:
     """Everything that a scenario needs on a host that has none of it, in the order of building."""
     return tuple(_changes(topology, scenario, host))
@@ -122,6 +135,8 @@ def _changes(topology: Topology, scenario: Scenario, host: Host) -> Iterator[Cha
     address = scenario.address_of(host.name)
     if address is not None and segment.vlan is not None:
         yield address_on(parent, address)
+    if scenario.replace_default_route:
+        yield default_route(parent, str(segment.gateway))
     label = ("--label", f"{LABEL}={scenario.name}")
     yield Change(
         Kind.NETWORK,

@@ -11,6 +11,11 @@ from __future__ import annotations
 
 from typing import final
 
+from matrix.grid import plain
+
+LONGEST = 4000
+"""Columns that are kept of each part of an error's words."""
+
 
 @final
 class ConfigError(Exception):
@@ -29,18 +34,20 @@ class WorldError(Exception):
         said: the foreign side's own words.
         fix: what a person can do next.
         words: all of it but the host, for where the host is said already.
+
+    All of them are safe to show: what a terminal would obey is made visible, and length is bounded.
     """
 
     def __init__(self, what: str, *, host: str = "", said: str = "", fix: str = "") -> None:
-        self.host = host
-        self.what = what
-        self.said = said
-        self.fix = fix
-        text = f"{what}: {said.strip()}" if said else what
-        if fix:
-            text += f"\n  -> {fix}"
+        # Some of this may be a hostile host's own words, on their way to a terminal.
+        self.host, self.what, self.said, self.fix = (
+            plain(text, LONGEST, keep="\n") for text in (host, what, said.strip(), fix)
+        )
+        text = f"{self.what}: {self.said}" if self.said else self.what
+        if self.fix:
+            text += f"\n  -> {self.fix}"
         self.words = text
-        super().__init__(f"{host}: {text}" if host else text)
+        super().__init__(f"{self.host}: {text}" if self.host else text)
 
 
 @final

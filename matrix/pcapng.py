@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Mapping
 
+from matrix.grid import plain
 from matrix.packet import Frame, Place
 
 _SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
@@ -62,7 +63,8 @@ def _option(code: int, value: bytes) -> bytes:
 
 
 def _text(words: str) -> bytes:
-    return words.encode(errors="replace")[:_LONGEST]
+    # Links are named by whoever made them on a host, and tools print these names as they are.
+    return plain(words).encode(errors="replace")[:_LONGEST]
 
 
 def _padded(data: bytes) -> bytes:

@@ -44,7 +44,12 @@ class LinkFact:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What a host really looks like, measured, at one moment."""
+    """What a host really looks like, measured, at one moment.
+
+    ``routes`` are those of IPv4's main table, as a person reads them; ``routing`` all of every
+    table, in full; ``neighbours`` those that somebody has typed in. The last five are empty in the
+    record of a version that did not look at them.
+    """
 
     kernel: str
     python: str
@@ -56,6 +61,11 @@ class HostFacts:
     routes: tuple[str, ...]
     networks: tuple[str, ...]
     containers: tuple[str, ...]
+    routing: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    neighbours: tuple[str, ...] = ()
+    sysctls: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

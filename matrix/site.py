@@ -16,10 +16,20 @@ from datetime import date
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, StrictBool, StrictInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+)
 
-from matrix.allot import allotted
+from matrix.allot import MOST, allotted
 from matrix.errors import ConfigError
+from matrix.grid import plain
 from matrix.override_checks import override_checks
 from matrix.plan import plan
 from matrix.protocol_rules import MOST_ECHOES
@@ -50,6 +60,22 @@ LinkName = Annotated[str, Field(pattern=r"^[^\s/:]{1,15}$")]
 ImageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$")]
 
 
+LONGEST = 1000
+"""Characters of what is said about one fault."""
+
+
+def _text(value: object) -> object:
+    """A number or a boolean is no address, though ``ipaddress`` takes both for one."""
+    if not isinstance(value, str):
+        raise ValueError("an address is a text")  # noqa: TRY004  pydantic takes it for a fault
+    return value
+
+
+_Address = Annotated[IPv4Address, BeforeValidator(_text)]
+_Interface = Annotated[IPv4Interface, BeforeValidator(_text)]
+_Network = Annotated[IPv4Network, BeforeValidator(_text)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -57,13 +83,13 @@ class _Table(BaseModel):
 class _Host(_Table):
     name: Name
     parent: LinkName
-    address: IPv4Interface
+    address: _Interface
     hairpin: StrictBool = False
 
 
 class _Allot(_Table):
-    range: IPv4Network
-    containers: StrictInt = Field(ge=1, le=1000)
+    range: _Network
+    containers: StrictInt = Field(ge=1, le=MOST)
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,50}$")] | None = None
 
 
@@ -72,12 +98,13 @@ class _Scenario(_Table):
     network: DockerName
     mode: Literal["private", "vepa", "bridge", "passthru"] = "bridge"
     vlan: StrictInt | None = Field(default=None, ge=1, le=4094)
-    subnet: IPv4Network
-    gateway: IPv4Address
+    subnet: _Network
+    gateway: _Address
     gateway_present: StrictBool = True
-    host_addresses: dict[Name, IPv4Address] = Field(default_factory=dict)
+    replace_default_route: StrictBool = False
     internal: StrictBool = False
-    containers: dict[Name, dict[DockerName, IPv4Address]] = Field(min_length=1)
+    host_addresses: dict[Name, _Address] = Field(default_factory=dict)
+    containers: dict[Name, dict[DockerName, _Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
     mtu: StrictInt = Field(default=ETHERNET_MTU, ge=576, le=65535)
     subnet6: IPv6Network | None = None
@@ -133,6 +160,7 @@ _WRITE = {
     "subnet": 'a network without host bits, such as subnet = "192.168.2.0/24"',
     "gateway": 'an IPv4 address, such as gateway = "192.168.2.1"',
     "gateway_present": "gateway_present = true or gateway_present = false",
+    "replace_default_route": "replace_default_route = true or replace_default_route = false",
     "host_addresses": 'an address for each host, such as dev-master-01 = "192.168.200.10"',
     "containers": "a table for each host: [scenario.containers.dev-master-01] and below it "
     'c1 = "192.168.2.220"',
@@ -178,9 +206,19 @@ def read_site(text: str, *, name: str) -> Topology:
         ConfigError: with one line for each fault of the file, in the order of its lines.
     """
     try:
+        return _read(text, name)
+    except RecursionError as error:
+        raise ConfigError(
+            f"{name}: its tables are nested too deeply; see sites/lab.toml for an example"
+        ) from error
+
+
+def _read(text: str, name: str) -> Topology:
+    try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not TOML: {error}; see https://toml.io/en/v1.0.0") from error
+    except ValueError as error:  # TOMLDecodeError is one; so is a number of thousands of digits
+        why = plain(str(error), 300)
+        raise ConfigError(f"{name}: not TOML: {why}; see https://toml.io/en/v1.0.0") from error
     found, faults = allotted(found)
     site: _Site | None = None
     try:
@@ -192,7 +230,7 @@ def read_site(text: str, *, name: str) -> Topology:
     more = [*cross_checks(found), *ipv6_checks(found), *_override_faults(found, lines)]
     faults += [fault for fault in more if fault[0] not in spoilt]
     if faults or site is None:
-        said = sorted({(lines.of(loc), _key(loc), words) for loc, words in faults})
+        said = sorted({(lines.of(loc), _key(loc), plain(words, LONGEST)) for loc, words in faults})
         raise ConfigError("\n".join(f"{name}:{line}: {key}: {words}" for line, key, words in said))
     return _topology(site, lines)
 
@@ -250,6 +288,7 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
         mtu=found.mtu,
         subnet6=found.subnet6,
         gateway6=found.gateway6,
+        replace_default_route=found.replace_default_route,
     )
 
 

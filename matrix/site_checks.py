@@ -30,6 +30,7 @@ def cross_checks(site: dict[str, Any]) -> Iterator[Fault]:
     if isinstance(spare, int) and spare in [s.get("vlan") for s in scenarios]:
         yield ("parent", "spare_vlan"), f"VLAN {spare} is a scenario's; write an id that none uses"
     yield from _routed(table_of(site, "isolation"), scenarios)
+    yield from _default_routes(hosts, scenarios)
     for number, scenario in enumerate(scenarios):
         yield from _scenario(("scenario", number), scenario, hosts)
 
@@ -81,6 +82,8 @@ def _parents(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> It
     seen: dict[tuple[object, object], tuple[object, str]] = {}
     for number, scenario in enumerate(scenarios):
         vlan = scenario.get("vlan")
+        if not isinstance(vlan, int | None):
+            continue
         for host_name, containers in table_of(scenario, "containers").items():
             for name, address in containers.items() if isinstance(containers, dict) else ():
                 if not isinstance(address, str):
@@ -156,6 +159,35 @@ def _passthru(hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]) -> I
                 yield loc, words + "in none of our rules; put the container on another host"
 
 
+def _default_routes(
+    hosts: list[dict[str, Any]], scenarios: list[dict[str, Any]]
+) -> Iterator[Fault]:
+    """A host has one default route, and reaches a gateway only from an address beside it."""
+    taken = ""
+    for number, scenario in enumerate(scenarios):
+        if scenario.get("replace_default_route") is not True:
+            continue
+        loc: Loc = ("scenario", number, "replace_default_route")
+        if taken:
+            yield loc, f"scenario {taken!r} replaces the default route already; one scenario may"
+        taken = taken or str(scenario.get("name"))
+        if scenario.get("vlan") is None:
+            words = (
+                "is for a scenario with a VLAN: the default route then goes by the VLAN's gateway; "
+                "write a vlan, or leave this line out"
+            )
+            yield loc, words
+            continue
+        given = table_of(scenario, "host_addresses")
+        without = [str(h.get("name")) for h in hosts if h.get("name") not in given]
+        if without:
+            words = (
+                f"{', '.join(without)} has no address in this scenario, and so no way to its "
+                "gateway; write one for each host below [scenario.host_addresses]"
+            )
+            yield loc, words
+
+
 def _scenario(loc: Loc, scenario: dict[str, Any], hosts: list[dict[str, Any]]) -> Iterator[Fault]:
     subnet = read(IPv4Network, scenario.get("subnet"))
     gateway = read(IPv4Address, scenario.get("gateway"))
@@ -172,7 +204,7 @@ def _scenario(loc: Loc, scenario: dict[str, Any], hosts: list[dict[str, Any]]) -
     if scenario.get("vlan") is None:
         for number, host in enumerate(hosts):
             own = read(IPv4Interface, host.get("address"))
-            if own is not None and host.get("name") not in given:
+            if own is not None and str(host.get("name")) not in given:
                 where = ("host", number, "address")
                 yield from _place(owners, own.ip, f"host {host.get('name')!r}", subnet, where)
     for host_name, containers in table_of(scenario, "containers").items():

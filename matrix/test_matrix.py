@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from matrix.grid import plain
 from matrix.grouping import Group, told
 from matrix.parent_rule import Finding, Question, Status
 from matrix.probes import Cell, Judgement
@@ -16,7 +17,7 @@ def test_cell(cell: Cell, judgement: Judgement) -> None:
     """The cell is as the physics says it should be: PASS, or BLOCKED by design."""
     assert judgement.cell == cell.id  # noqa: S101  this is a test
     if not judgement.verdict.holds:
-        pytest.fail(f"{judgement.verdict}: {judgement.reason}", pytrace=False)
+        pytest.fail(f"{judgement.verdict}: {plain(judgement.reason)}", pytrace=False)
 
 
 def test_question(question: Question, answer: Finding) -> None:
@@ -30,4 +31,4 @@ def test_group(group: Group, judgements: tuple[Judgement, ...]) -> None:
     """Every cell of the group is as the physics says it should be."""
     assert [j.cell for j in judgements] == [c.id for c in group.cells]  # noqa: S101  this is a test
     if not all(judgement.verdict.holds for judgement in judgements):
-        pytest.fail(told(judgements), pytrace=False)
+        pytest.fail(plain(told(judgements), keep="\n"), pytrace=False)

@@ -97,7 +97,8 @@ class Scenario:
     ``mode`` is the macvlan mode of its links: private, vepa, bridge or passthru.
     ``host_addresses`` maps a host's name to its own address on the segment; a host that has none
     takes no part in the scenario's cells. ``internal``: the network is made with ``--internal``,
-    so that Docker gives its containers no default route.
+    so that Docker gives its containers no default route. ``replace_default_route``: while the
+    scenario stands, the hosts' default route is via its gateway.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Scenario:
     segment: Segment
     containers: tuple[Container, ...]
     host_addresses: tuple[tuple[str, IPv4Interface], ...]
+    replace_default_route: bool = False
     internal: bool = False
     mtu: int = ETHERNET_MTU
     """The longest IP packet that must pass everywhere on the segment, in bytes."""

@@ -66,7 +66,8 @@ def write_whole(path: Path, data: bytes | Callable[[], Iterable[bytes]]) -> None
     path = path.resolve()
     beside = path.with_name(f".{path.name}.part")
     try:
-        with beside.open("wb") as file:
+        beside.unlink(missing_ok=True)  # never through a link that somebody has put there
+        with beside.open("xb") as file:
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())

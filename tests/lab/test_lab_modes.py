@@ -8,21 +8,17 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fixtures import ssh_path
+from fixtures.access import refuse_cutting
 from fixtures.embedded import spec_of
-from fixtures.host import HostSession, open_host
+from fixtures.host import open_host
 from fixtures.lab import Lab, running_lab
-from fixtures.ssh_path import refuse_deafness
-from matrix.errors import UnsafeChange
 from matrix.record import dump, load
 from matrix.rejudge import rejudge
 from matrix.site import read_site
-from matrix.topology import Scenario
 from tests.lab.conftest import ROOT, on_host, run_matrix
 
 PATH = ROOT / "sites" / "lab-modes.toml"
@@ -126,25 +122,10 @@ def test_a_port_that_does_not_reflect_is_named(modes_lab: Lab, tmp_path: Path) -
     assert set(cause["cells"]) == failed
 
 
-def test_passthru_is_refused_on_the_way_of_our_own_ssh(
-    modes_lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By the real routes of a host: refused on the NIC, and where it cannot be told; not on a VLAN."""
+def test_passthru_may_be_where_our_own_ssh_does_not_come_in(modes_lab: Lab) -> None:
+    """The lab is reached by a unix socket; tests/unit/test_access.py has the ways that are refused."""
     session = open_host(SITE.hosts[0], modes_lab.ssh_config, {}, lambda _host, _what: None)
     try:
-        passthru = SITE.scenario("passthru")
-        refuse_deafness(session, SITE.scenarios)  # the lab is reached by a unix socket
-        monkeypatch.setattr(ssh_path, "LAB_FOLDER", "/no/such/folder")
-        _refused(session, passthru, "it cannot be told by which link")  # 127.0.0.1, the lab's relay
-        monkeypatch.setattr(ssh_path, "_client", lambda _session: "192.168.2.1")
-        _refused(session, passthru, "from 192.168.2.1, comes by it")
-        on_a_vlan = replace(passthru, segment=replace(passthru.segment, vlan=200))
-        refuse_deafness(session, [on_a_vlan])
-        refuse_deafness(session, [SITE.scenario("vepa")])
+        refuse_cutting(session, SITE.scenarios)
     finally:
         session.close()
-
-
-def _refused(session: HostSession, scenario: Scenario, said: str) -> None:
-    with pytest.raises(UnsafeChange, match=said):
-        refuse_deafness(session, [scenario])
