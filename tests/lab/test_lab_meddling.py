@@ -216,6 +216,39 @@ def test_a_host_lost_on_the_way(
     assert not [words for words in run.trouble if "not put back" in words]
 
 
+def test_a_host_lost_while_its_containers_are_made(
+    lab: Lab, tmp_path: Path, fingerprint: Callable[[], list[str]]
+) -> None:
+    """Lost before anybody has looked at what stands there: it is put back all the same."""
+    before = fingerprint()
+    lost: list[str] = []
+
+    def act(host: str, what: str) -> None:
+        if host == "dev-node-01" and what.startswith("containers "):
+            session = execution._survey.sessions[host]
+            session.ssh.run(("kill", "-9", str(session.agent.hello["pid"])))
+            lost.append(what)
+
+    cells = tuple(cell for cell in plan(SITE) if cell.scenario == "bridge")
+    job = Job(
+        topology=SITE,
+        site_path="sites/lab.toml",
+        site_sha256="",
+        cells=cells,
+        selected=frozenset(cell.id for cell in cells),
+        cells_in_plan=len(cells),
+        ssh_config=lab.ssh_config,
+        prober=AgentProber(SITE.timing),
+    )
+    execution = Execution(job, Recorder(tmp_path, "20260101T000000Z-0000"), act)
+    run = execution.execute()
+    assert lost
+    assert fingerprint() == before
+    assert {c.verdict for c in run.cells if c.source_host == "dev-node-01"} == {"INCONCLUSIVE"}
+    assert any("put back by another one" in note for note in run.notes), run.notes
+    assert not [words for words in run.trouble if "not put back" in words]
+
+
 def test_a_link_that_is_no_vlan_is_not_taken_for_one(lab: Lab, tmp_path: Path) -> None:
     """A link of the sub-interface's name that is something else: refused, and left alone."""
     make = "ip link add enp0s5.200 type veth peer name x200"
