@@ -246,6 +246,11 @@ def test_no_apt(machine: Machine) -> None:
         (["run", "-elab"], {}, "iproute2"),
         (["run", "-qe", "test,x"], {}, "iproute2 uidmap nftables"),
         (["run", "--env=x", "--env", "bench"], {}, "iproute2 fping"),
+        (
+            ["run", "-e", "vm"],
+            {},
+            "iproute2 qemu-system-x86 qemu-utils mmdebstrap cpio lz4 e2fsprogs util-linux",
+        ),
         (["run"], {}, "iproute2 uidmap nftables"),
         (["run"], {"TOXENV": "lab"}, "iproute2"),
         (["run", "-e", "ALL"], {"TOXENV": "x"}, "iproute2 uidmap nftables"),
