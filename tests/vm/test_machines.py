@@ -112,4 +112,4 @@ def test_a_switch_that_does_not_carry_the_vlan(folder: Path, tmp_path: Path) -> 
             assert cell["verdict"] == "FAIL", cell
         if not crosses and cell["expected"] == "reply":
             assert cell["verdict"] == "PASS", cell
-    assert any("VLAN 200" in cause["what"] for cause in run["causes"]), run["causes"]
+    assert any("VLAN 200 does not get" in cause["line"] for cause in run["causes"]), run["causes"]
