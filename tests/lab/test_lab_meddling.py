@@ -225,7 +225,7 @@ def test_a_host_lost_while_its_containers_are_made(
 
     def act(host: str, what: str) -> None:
         if host == "dev-node-01" and what.startswith("containers "):
-            session = execution._survey.sessions[host]
+            session = execution._sessions[host]
             session.ssh.run(("kill", "-9", str(session.agent.hello["pid"])))
             lost.append(what)
 
