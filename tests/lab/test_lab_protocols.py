@@ -151,6 +151,7 @@ def test_a_firewall_in_a_container_is_told_from_the_network(lab: Lab, tmp_path: 
     assert {i for cause in run.causes for i in cause.cells} == set(found)
 
 
+@pytest.mark.thorough
 def test_what_is_filtered_between_the_hosts_is_told_by_its_direction(
     lab: Lab, tmp_path: Path
 ) -> None:

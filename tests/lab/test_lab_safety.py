@@ -288,6 +288,7 @@ def test_the_settings_are_those_that_they_are_called() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.thorough
 def test_a_hung_docker_costs_seconds_and_keeps_nothing_else_standing(
     lab: Lab, fingerprint: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
