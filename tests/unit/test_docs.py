@@ -1,0 +1,119 @@
+"""README.md and docs/: every command is known and run by a test, every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from matrix.site import read_site
+from tests.unit.doc_commands import (
+    MADE,
+    PROGRAMS,
+    ROOT,
+    SHOWN,
+    WAYS,
+    Block,
+    How,
+    blocks,
+    is_command,
+    pages,
+    shown,
+    way_of,
+)
+
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
+PAGE = re.compile(r"`(docs/[\w-]+\.md)`")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+ENVIRONMENTS = set(re.findall(r"^\[testenv:(\w+)\]", (ROOT / "tox.ini").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_line_of_a_code_block_is_known(page: str) -> None:
+    """A new command, or a new kind of line, is to be put into a table before it can be written."""
+    for block in blocks(page):
+        if block.language:
+            assert block.language in ("toml", "text"), f"{page}:{block.line}: of what language?"
+        elif not block.commands:
+            assert shown(block), f"{page}:{block.line}: no command, and not in SHOWN"
+        else:
+            for number, line in enumerate(block.lines, block.line):
+                at = f"{page}:{number}: {line.strip()}"
+                assert not line.strip() or is_command(line.strip()), (
+                    f"{at}: begins with none of {PROGRAMS}"
+                )
+            for command in block.commands:
+                assert way_of(command, page), f"{page}:{block.line}: {command}: in no row of WAYS"
+
+
+def test_every_row_of_the_tables_is_needed() -> None:
+    """A row that fits no command of a page that is there would hide what was to be run."""
+    told = [(command, b.page) for page in pages() for b in blocks(page) for command in b.commands]
+    used = {way_of(command, page) for command, page in told}
+    idle = [way for way in WAYS if way not in used and (not way.page or way.page in pages())]
+    assert not idle
+    found = {b.page: b for page in pages() for b in blocks(page)}
+    assert found, "no page has a code block"
+    for page, begins in SHOWN:
+        assert any(b.lines[0].strip().startswith(begins) for b in blocks(page)), (page, begins)
+
+
+def test_what_is_run_elsewhere_is_run_there() -> None:
+    """The file or the tox environment that a row names exists; what is not run says why."""
+    for way in WAYS:
+        if way.how in (How.ELSEWHERE, How.NEVER):
+            assert way.why, way
+        if way.how is How.ELSEWHERE and (not way.page or way.page in pages()):
+            assert way.where in ENVIRONMENTS or (ROOT / way.where).is_file(), way
+    for test in MADE.values():
+        assert (ROOT / test).is_file()
+
+
+def test_only_a_few_commands_are_run_by_no_test() -> None:
+    """And all of them need machines that are not there."""
+    never = [way for way in WAYS if way.how is How.NEVER]
+    assert all("VirtualBox" in way.why or "Vagrant" in way.why for way in never)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_link_leads_somewhere(page: str) -> None:
+    """Files are there, and sections have their headings."""
+    text = (ROOT / page).read_text()
+    folder = (ROOT / page).parent
+    for target, section in LINK.findall(text):
+        if "://" in target:
+            continue
+        path = folder / target
+        assert path.exists(), f"{page}: {target}"
+        if section and path.suffix == ".md":
+            anchors = {anchor(heading) for heading in HEADING.findall(path.read_text())}
+            assert section[1:] in anchors, f"{page}: {target}{section}"
+    for target in PAGE.findall(text):
+        assert (ROOT / target).exists(), f"{page}: {target}"
+
+
+def anchor(heading: str) -> str:
+    """GitHub's name for a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_the_index_has_every_page() -> None:
+    """docs/README.md has a line for each page beside it."""
+    listed = {target for target, _ in LINK.findall((ROOT / "docs" / "README.md").read_text())}
+    beside = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert beside <= listed
+
+
+def toml_blocks() -> list[Block]:
+    """Every TOML block of the pages."""
+    return [block for page in pages() for block in blocks(page) if block.language == "toml"]
+
+
+@pytest.mark.parametrize("block", toml_blocks(), ids=lambda block: f"{block.page}:{block.line}")
+def test_every_toml_of_a_page_is_toml(block: Block) -> None:
+    """And where it is a whole site it is one that we read."""
+    text = "\n".join(block.lines)
+    found = tomllib.loads(text)
+    if "embedded_lab" in found or block.page == "README.md":
+        assert read_site(text, name=block.page).scenarios
