@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 COMMENT = re.compile(r"\s+#.*$")
 PROGRAMS = (
-    "pytest", "python", ".tox/lab/bin/python", "./toxw", "vagrant", "ssh", "ssh-keygen", "tar", "sed",
-    "mkdir",
+    ".", "pytest", "python", ".tox/lab/bin/python", "./toxw", "vagrant", "ssh", "ssh-keygen", "tar",
+    "sed", "mkdir",
 )  # fmt: skip
 MADE = {
     "docs/causes.md": "tests/unit/test_reports_causes.py",
@@ -63,15 +63,17 @@ WAYS = (
         "tests/lab/test_lab_exports.py",
     ),
     # The lab's own commands, and what asks hosts without building.
-    Way(r"pytest( -m vlan| --collect-only)?", How.QUICK),
+    Way(r"pytest --collect-only", How.QUICK),
+    Way(r"pytest", How.QUICK, page="docs/faults.md"),
     Way(r"pytest --site mysite\.toml --ssh-config ssh_config", How.QUICK),
     Way(r"pytest --site mysite\.toml --(collect-only|plan)", How.QUICK),
     Way(r"python -m fixtures (doctor|plan|cleanup) .*", How.QUICK),
-    Way(r"python -m fixtures\.lab (up|status|faults|mend|down|break .*)", How.QUICK),
+    Way(r"python -m fixtures\.lab (up|status|ssh-config|faults|mend|shell \S+|break .*)", How.QUICK),
     Way(r"python -m reports .*", How.QUICK),
     Way(r"tar xf ID\.tar && .*", How.QUICK, page="docs/audit.md"),
     Way(r"ssh-keygen -Y verify .*", How.QUICK, page="docs/audit.md"),
     # Whole runs that take long, or that are one more of the same.
+    Way(r"pytest( -m vlan| -k .*)?", How.THOROUGH),
     Way(r"pytest --(prober exec|keep|coverage \S+|group-above .*)", How.THOROUGH),
     Way(r"pytest --site mysite\.toml( --wait=600| --ssh-config FILE)?", How.THOROUGH),
     Way(r"pytest --site mysite\.toml -m isolation", How.THOROUGH),
@@ -79,6 +81,18 @@ WAYS = (
     Way(r"pytest --site big\.toml --shard 1/3", How.THOROUGH),
     Way(r"pytest --(probe|echoes) .*", How.THOROUGH, page="docs/protocols.md"),
     # What is run by others.
+    Way(
+        r"python -m fixtures\.lab down",
+        How.ELSEWHERE,
+        "the lab is that of all commands",
+        "tests/lab/test_lab_capsule.py",
+    ),
+    Way(
+        r"\. \.tox/lab/bin/activate",
+        How.ELSEWHERE,
+        "venv's own, in the environment of the main job",
+        "lab",
+    ),
     Way(r"\./toxw run -e lab( --notest)?", How.ELSEWHERE, "it makes its environment first", "lab"),
     Way(r"\./toxw run -e test", How.ELSEWHERE, "these tests are what it runs", "test"),
     Way(r"\./toxw run -e bench", How.ELSEWHERE, "it wants the machine for itself", "bench"),
@@ -95,9 +109,8 @@ WAYS = (
         "tests/lab/test_lab_docs.py",
         "docs/ci.md",
     ),
-    # What cannot run here.
-    Way(r"vagrant up .*", How.NEVER, "no machine of ours has VirtualBox or libvirt"),
-    Way(r"pytest --site sites/vagrant\.toml .*", How.NEVER, "it needs Vagrant's machines"),
+    # What cannot run here: Vagrant, and what is about its machines.
+    Way(r"vagrant up .*", How.NEVER, "no machine of ours has VirtualBox or libvirt", page="docs/ci.md"),
     Way(
         r"\.tox/lab/bin/python -m pytest --site sites/vagrant\.toml .*",
         How.NEVER,
@@ -110,7 +123,6 @@ WAYS = (
 )  # fmt: skip
 
 SHOWN = {
-    ("README.md", "cause 1, likely:"): "what a report says; tests/lab/test_lab_causes.py",
     ("docs/audit.md", "auditor@example.com"): "a line of allowed_signers",
     ("docs/hosts.md", "dev-node-01: 6 changes"): "what --plan prints",
     ("docs/hosts.md", "another run works on"): "what a second run is told",
