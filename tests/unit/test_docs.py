@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from typing import get_args
 
 import pytest
@@ -125,6 +126,42 @@ def test_every_file_of_the_house_is_there() -> None:
     named = re.findall(r"`([\w/]+\.py)`", (ROOT / "docs" / "architecture.md").read_text())
     assert len(named) > 20
     assert not [name for name in named if not any(file.endswith(f"/{name}") for file in files)]
+
+
+THEIRS = {
+    "--internal": "docker",
+    "--ipv6": "docker",
+    "--force": "vagrant",
+    "--nicpromisc2": "VBoxManage",
+}
+"""Options that are not ours, and whose they are."""
+
+
+@cache
+def options() -> set[str]:
+    """Every option that a command line of ours takes."""
+    sources = (path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    return {o for path in sources for o in re.findall(r'"(--[a-z][\w-]+)"', path.read_text())}
+
+
+@pytest.mark.parametrize("page", pages())
+def test_what_a_sentence_names_is_there(page: str) -> None:
+    """Options within sentences are options, environments are tox's, and modules are modules."""
+    text = (ROOT / page).read_text()
+    if page in MADE:
+        text = text.partition("\n## ")[0]
+    codes = re.findall(r"`([^`\n]+)`", text)
+    named = {o for code in codes for o in re.findall(r"(?<![\w-])--[a-z][\w-]+", code)}
+    assert named - options() - set(THEIRS) == set()
+    told = " ".join(codes)
+    assert set(re.findall(r"toxw run -e (\w+)", told)) <= ENVIRONMENTS
+    for module in re.findall(r"python -m ([\w.]+)", told):
+        path = ROOT / module.replace(".", "/")
+        assert (
+            path.with_suffix(".py").is_file()
+            or (path / "__main__.py").is_file()
+            or module == "pytest"
+        )
 
 
 def toml_blocks() -> list[Block]:
