@@ -65,7 +65,6 @@ WAYS = (
     # The lab's own commands, and what asks hosts without building.
     Way(r"pytest --collect-only", How.QUICK),
     Way(r"pytest", How.QUICK, page="docs/faults.md"),
-    Way(r"pytest --site mysite\.toml --ssh-config ssh_config", How.QUICK),
     Way(r"pytest --site mysite\.toml --(collect-only|plan)", How.QUICK),
     Way(r"python -m fixtures (doctor|plan|cleanup) .*", How.QUICK),
     Way(r"python -m fixtures\.lab (up|status|ssh-config|faults|mend|shell \S+|break .*)", How.QUICK),
@@ -75,7 +74,7 @@ WAYS = (
     # Whole runs that take long, or that are one more of the same.
     Way(r"pytest( -m vlan| -k .*)?", How.THOROUGH),
     Way(r"pytest --(prober exec|keep|coverage \S+|group-above .*)", How.THOROUGH),
-    Way(r"pytest --site mysite\.toml( --wait=600| --ssh-config FILE)?", How.THOROUGH),
+    Way(r"pytest --site mysite\.toml( --wait=600| --ssh-config ssh_config)?", How.THOROUGH),
     Way(r"pytest --site mysite\.toml -m isolation", How.THOROUGH),
     Way(r"pytest --site sites/lab-\S+( -m parent)?", How.THOROUGH),
     Way(r"pytest --site big\.toml --shard 1/3", How.THOROUGH),
