@@ -76,7 +76,7 @@ WAYS = (
     Way(r"pytest --(prober exec|keep|coverage \S+|group-above .*)", How.THOROUGH),
     Way(r"pytest --site mysite\.toml( --wait=600| --ssh-config ssh_config)?", How.THOROUGH),
     Way(r"pytest --site mysite\.toml -m isolation", How.THOROUGH),
-    Way(r"pytest --site sites/lab-\S+( -m parent)?", How.THOROUGH),
+    Way(r"pytest --site sites/lab-\S+( -m parent| --plan)?", How.THOROUGH),
     Way(r"pytest --site big\.toml --shard 1/3", How.THOROUGH),
     Way(r"pytest --(probe|echoes) .*", How.THOROUGH, page="docs/protocols.md"),
     # What is run by others.
