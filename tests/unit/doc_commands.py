@@ -62,9 +62,10 @@ WAYS = (
         "three runs of parts come first, and that test has them",
         "tests/lab/test_lab_exports.py",
     ),
+    # A fault, and a whole run that finds it.
+    Way(r"(pytest|python -m fixtures\.lab .*)", How.THOROUGH, page="docs/faults.md"),
     # The lab's own commands, and what asks hosts without building.
     Way(r"pytest --collect-only", How.QUICK),
-    Way(r"pytest", How.QUICK, page="docs/faults.md"),
     Way(r"pytest --site mysite\.toml --(collect-only|plan)", How.QUICK),
     Way(r"python -m fixtures (doctor|plan|cleanup) .*", How.QUICK),
     Way(r"python -m fixtures\.lab (up|status|ssh-config|faults|mend|shell \S+|break .*)", How.QUICK),
