@@ -51,6 +51,10 @@ def root(ward: Ward) -> Iterator[Said]:
             f"root there lacks {', '.join(lacks)}",
             "is the host itself a container? Run it with these capabilities, or name the real host",
         )
+    elif held is None:
+        yield warn(
+            "what root may do there could not be read", "on the host: grep CapEff /proc/self/status"
+        )
     else:
         yield ok(f"root, logged in as {ward.look.user}" if ward.look.user else "root")
 
@@ -178,6 +182,8 @@ def run_folder(ward: Ward) -> Iterator[Said]:
             "make room there: df -h /run",
             why="undo steps are written to /run/l2matrix before anything is changed",
         )
+    elif free is None:
+        yield warn("free room in /run could not be read", "on the host: df -h /run")
     else:
         yield ok("/run takes the journal")
 
@@ -206,12 +212,20 @@ def lease(ward: Ward) -> Iterator[Said]:
             f"a run works there now: {ward.look.holder}",
             "wait until it has ended; pytest --wait does",
         )
+    elif why := ward.look.failed.get("holder"):
+        yield warn(f"who works there could not be asked: {why}", "look there: ps -ef")
     else:
         yield ok("nobody's")
 
 
 def leftovers(ward: Ward) -> Iterator[Said]:
     """What a killed run left there."""
+    if why := ward.look.failed.get("journal"):
+        yield warn(
+            f"the journal of an earlier run could not be read: {why}",
+            "look at /run/l2matrix/journal.jsonl there; it is removed by hand or by a reboot",
+        )
+        return
     docker = ward.look.docker
     things = [c.names[0] for c in docker.containers if c.ours and c.names] if docker else []
     things += [n.name for n in docker.networks if n.ours] if docker else []

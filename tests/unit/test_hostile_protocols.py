@@ -1,0 +1,224 @@
+"""Hosts that spoil what they say of connections, casts, segments and themselves: never another PASS.
+
+Good agents on a wire of ours give each cell its verdict first; then one or both of them spoil answers.
+A cell may lose its verdict by that, and nothing may raise; none may become good that was not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from ipaddress import IPv6Network
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures.addresses6 import notes_of_ipv6
+from fixtures.agent_channel import AgentChannel
+from fixtures.agent_replies import check
+from fixtures.crossing import crossings
+from fixtures.doctor import look_at
+from fixtures.lease import Held, holder_of
+from fixtures.prober import Live, World
+from fixtures.prober_protocols import ProtocolProber
+from matrix.errors import WorldError
+from matrix.exchange import Exchange
+from matrix.plan import plan
+from matrix.preflight import examine
+from matrix.preflight.look import Level
+from matrix.probes import Cell, Crossing, Expected, NotRun, Relation
+from matrix.protocol_judge import judge_protocols
+from matrix.protocol_rules import CASTS
+from matrix.site import read_site
+from matrix.topology import Probe, Topology
+from tests.unit.sample_liar import Liar, honest, spoiled
+from tests.unit.sample_wire import Wire
+
+SITES = Path(__file__).parents[2] / "sites"
+LAB = read_site((SITES / "lab.toml").read_text(), name="lab.toml")
+SIX = replace(
+    LAB,
+    probes=tuple(Probe),
+    scenarios=(replace(LAB.scenarios[0], subnet6=IPv6Network("fd00:c8::/64")),),
+)
+CELLS = tuple(cell for cell in plan(SIX) if cell.probe is not Probe.ICMP)
+APART = read_site((SITES / "lab-isolation.toml").read_text(), name="lab-isolation.toml")
+ACROSS = tuple(cell for cell in plan(APART) if cell.relation is Relation.OTHER_SEGMENT)
+
+
+@contextmanager
+def agents(seed: int, wire: Wire, rates: tuple[float, float], site: Topology) -> Iterator[World]:
+    """Everything stands, and each host's agent spoils so many of its answers."""
+    sessions: dict[str, Any] = {}
+    for number, (host, rate) in enumerate(zip(site.hosts, rates, strict=True)):
+        agent = AgentChannel(host.name, Liar(seed + number, wire, rate))
+        agent.greet()
+        sessions[host.name] = SimpleNamespace(agent=agent)
+    world = World(site, sessions)
+    number = 0
+    for scenario in site.scenarios:
+        for container in scenario.containers:
+            number += 1
+            mac = f"02:00:00:00:00:{number:02x}"
+            live = Live(container.name, container.host, 11 * number, (mac,), "x")
+            world.live[scenario.name, container.name] = live
+        for host in site.hosts:
+            world.live[scenario.name, host.name] = Live(host.name, host.name, 0, ("02:00:00:01",))
+    try:
+        yield world
+    finally:
+        for session in sessions.values():
+            session.agent.close()
+
+
+def asked(seed: int, open_: Callable[[str, str], bool], *rates: float) -> dict[str, bool]:
+    """Whether each cell's verdict is a good one, on a wire where so much is open."""
+    wire = Wire(open_)
+    scenario = SIX.scenarios[0]
+    wire.names = {c.name: str(scenario.address6(c.address)) for c in scenario.containers}
+    with agents(seed, wire, (rates[0], rates[1]), SIX) as world:
+        outcomes = ProtocolProber(SIX.timing).probe(CELLS, world)
+        notes = notes_of_ipv6(world)
+    assert set(outcomes) == {cell.id for cell in CELLS}
+    assert all(isinstance(one, Exchange | NotRun) for one in outcomes.values())
+    assert all(isinstance(note, str) for note in notes)
+    return {key: one.verdict.holds for key, one in judge_protocols(CELLS, outcomes).items()}
+
+
+def ends(cell: Cell) -> tuple[str, str]:
+    """The addresses that it is asked from and to."""
+    if cell.probe in (Probe.IPV6, Probe.IPV6_NAME):
+        of = SIX.scenarios[0].address6
+        return str(of(cell.source.address)), str(of(cell.target.address))
+    return str(cell.source.address), str(cell.target.address)
+
+
+OPEN = {ends(c) for c in CELLS if c.expectation.expected is Expected.REPLY or c.probe in CASTS}
+WIRES: dict[str, Callable[[str, str], bool]] = {
+    "as it should be": lambda *pair: pair in OPEN,
+    "nothing passes": lambda *_: False,
+    "everything passes": lambda *_: True,
+    "the other way round": lambda *pair: pair not in OPEN,
+}
+
+
+def test_good_agents_on_a_good_wire_have_good_cells() -> None:
+    """So that what follows could lose something: of echoes and connections all hold."""
+    good = asked(0, WIRES["as it should be"], 0, 0)
+    failed = {cell.id for cell in CELLS if cell.probe not in CASTS and not good[cell.id]}
+    assert {key.rpartition(":")[2] for key in failed} <= {"mtu"}
+    assert not any(
+        asked(0, WIRES["nothing passes"], 0, 0)[c.id]
+        for c in CELLS
+        if c.expectation.expected is Expected.REPLY
+    )
+
+
+def lied_about(seed: int, name: str) -> None:
+    """Nothing is good that good agents would not have called so."""
+    bare = asked(seed, WIRES[name], 0, 0)
+    choose = random.Random(seed)  # noqa: S311  no secret
+    rates = choose.choice([(0.0, 0.5), (0.5, 0.0), (0.1, 0.1), (0.3, 0.3), (1.0, 1.0)])
+    told = asked(seed, WIRES[name], *rates)
+    assert not {key for key, good in told.items() if good and not bare[key]}
+
+
+@pytest.mark.parametrize("name", WIRES)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_lie_about_connections_makes_no_cell_good(seed: int, name: str) -> None:
+    """Everything that the prober of protocols asks, with some answers spoiled."""
+    lied_about(seed, name)
+
+
+@pytest.mark.thorough
+@settings(max_examples=1000, deadline=None, database=None)
+@given(st.integers(0, 2**32), st.sampled_from(sorted(WIRES)))
+def test_many_lies_about_connections(seed: int, name: str) -> None:
+    """The same, for whoever has the time."""
+    lied_about(seed, name)
+
+
+def crossed(seed: int, *rates: float) -> dict[str, Crossing]:
+    """What was seen across segments where everything crosses."""
+    with agents(seed, Wire(), (rates[0], rates[1]), APART) as world:
+        return crossings(ACROSS, world)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_lie_about_segments_is_a_doubt(seed: int) -> None:
+    """Where frames cross, no spoiled answer makes two segments look apart without a doubt."""
+    assert ACROSS
+    assert all(one.seen for one in crossed(seed, 0, 0).values())
+    for cell_id, one in crossed(seed, 0.5, 0.5).items():
+        assert one.seen or one.doubt or not (one.heard_by and one.hears), cell_id
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(st.integers(0, 2**32))
+def test_a_lie_about_a_host_is_one_error_or_read(seed: int) -> None:
+    """The doctor reads a spoiled measurement and says what it makes of it, or that it cannot."""
+    assert levels(0, 0.0)
+    assert levels(seed, 1.0) != {}
+
+
+def levels(seed: int, rate: float) -> dict[str, Level] | None:
+    """The worst that each check says of one host; None where its answer cannot be read."""
+    host, choose = LAB.hosts[0], random.Random(seed)  # noqa: S311  no secret
+
+    def call(op: str, **call: Any) -> Any:
+        head, tail = honest(op, call)
+        if rate:
+            head, tail = spoiled(head, tail, choose)
+        check(host.name, op, call, head, tail)
+        return head
+
+    agent: Any = SimpleNamespace(call=call, hello=honest("hello", {})[0])
+    try:
+        look = look_at(agent, host, LAB, LAB.scenarios)
+    except WorldError:
+        return None
+    found: dict[str, Level] = {}
+    order = list(Level)
+    for one in examine(LAB, LAB.scenarios, {host.name: look}):
+        found[one.check] = max(found.get(one.check, Level.OK), one.level, key=order.index)
+    return found
+
+
+PARTS = sorted(set(honest("preflight", {"modules": [], "ask": []})[0]) - {"failed"})
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_is_missing_is_not_taken_for_well(part: str) -> None:
+    """A measurement without one of its parts, which it does not name as failed, is none."""
+    call: dict[str, Any] = {"modules": [], "ask": [], "exists": []}
+    head, tail = honest("preflight", call)
+    check("h", "preflight", call, head, tail)
+    del head[part]
+    with pytest.raises(WorldError, match="cannot be read"):
+        check("h", "preflight", call, head, tail)
+
+
+@pytest.mark.parametrize(
+    "left", [float("nan"), float("inf"), -1, 10**400, True, "7", None, [], 1e308]
+)
+def test_whoever_holds_a_lease_may_say_anything(left: object) -> None:
+    """The socket is anybody's on that host, so a good agent passes on what a bad neighbour says."""
+    found = holder_of({"owner": {"who": "me"}, "left_s": left})
+    assert found is not None
+    assert found.left_s is not None
+    assert 0 <= found.left_s <= 86400
+    assert Held("h", found).words
+
+
+def test_a_lease_is_not_ours_by_a_strange_answer() -> None:
+    """Whose it is cannot be told from it: that is an error, not a lease."""
+    strange: Any
+    for strange in (7, None, [], "me", True):
+        with pytest.raises(WorldError, match="cannot be read"):
+            check("h", "lease", {}, {"held_by": strange}, b"")
