@@ -51,10 +51,12 @@ def measured(call: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def honest(op: str, call: dict[str, Any], wire: Wire | None = None) -> tuple[Any, bytes]:
+def honest(
+    op: str, call: dict[str, Any], wire: Wire | None = None, who: int = 0
+) -> tuple[Any, bytes]:
     """What a good agent answers; ``wire``: what it has of the others."""
     if op in PROTOCOLS:
-        return (wire or Wire()).say(op, call), b""
+        return (wire or Wire()).say(op, call, who), b""
     if op in ("run", "sweep"):
         batch = Batch({"cells": call["cells"], "echoes": 3})
         batch.sent = bytearray([3]) * len(batch)
@@ -68,10 +70,7 @@ def honest(op: str, call: dict[str, Any], wire: Wire | None = None) -> tuple[Any
             "rivals": {"11": {"192.168.2.222": ["02:00", "02:01"]}},
         },
         "resolve": lambda: {
-            key: {"name": name, "addresses": [(wire or Wire()).names.get(name, "192.168.2.222")],
-                  "code": "NOERROR",
-                  "server": "127.0.0.11", "took_ms": 0.5}
-            for key, _, name in call["names"]
+            key: (wire or Wire()).resolve(pid, name) for key, pid, name in call["names"]
         },
         "ways": lambda: {
             str(pid): {a: [False, "eth0", "", ""] for a in addresses}
@@ -185,7 +184,7 @@ class Liar:
         for _, number, payload in frames.read_frames(lambda _: rest.pop(0)):
             call, _ = frames.parse(payload)
             op = call["op"]
-            head, tail = honest(op, {**self._said, **call}, self._wire)
+            head, tail = honest(op, {**self._said, **call}, self._wire, id(self))
             after(op, call, head, self._said)
             kind = frames.RESULT
             if self._choose.random() < self._rate:

@@ -17,19 +17,29 @@ class Wire:
 
     def __init__(self, open: Callable[[str, str], bool] = lambda _s, _t: True) -> None:  # noqa: A002  its word
         self.open = open
-        self.names: dict[str, str] = {}
-        self._places: dict[int, list[str]] = {}
+        self.names: dict[tuple[int, str], str] = {}
+        self._places: dict[tuple[int, int], list[str]] = {}
         self._items: dict[int, tuple[str, str]] = {}
         self._casts: dict[int, str] = {}
-        self._pid_of: dict[int, int] = {}
         self._sends: list[tuple[int, str, list[str]]] = []
 
-    def say(self, op: str, call: dict[str, Any]) -> Any:
-        """The answer, as it comes out of JSON."""
+    def say(self, op: str, call: dict[str, Any], who: int = 0) -> Any:
+        """The answer of one of the agents, as it comes out of JSON."""
+        call = {**call, "who": who}
         return json.loads(json.dumps(getattr(self, f"_{op}")(call)))
 
+    def resolve(self, pid: int, name: str) -> dict[str, Any]:
+        """What a container's resolver says; without any names all are known."""
+        known = self.names.get((pid, name), "" if self.names else "192.168.2.222")
+        found = (
+            {"addresses": [known], "code": "NOERROR"}
+            if known
+            else {"addresses": [], "code": "NXDOMAIN"}
+        )
+        return {"name": name, "server": "127.0.0.11", "took_ms": 0.5, **found}
+
     def _serve(self, call: dict[str, Any]) -> Any:
-        self._places |= {pid: [a for a, _ in some] for pid, some in call["places"]}
+        self._places |= {(call["who"], pid): [a for a, _ in some] for pid, some in call["places"]}
         return {
             pid: {"ports": {a: [700, 701] for a, _ in some}, "token": TOKEN, "casts": "", "six": "",
                   "trouble": ""}
@@ -38,19 +48,19 @@ class Wire:
 
     def _stream(self, call: dict[str, Any]) -> Any:
         return [
-            self._echo(item, {"ports": [900], "tokens": [TOKEN], "mtu": 0})
+            self._echo(item, {"ports": [900], "tokens": [TOKEN], "mtu": 0}, call["tries"])
             for item in call["items"]
         ]
 
     def _echo6(self, call: dict[str, Any]) -> Any:
-        return [self._echo([*item, 0], {}) for item in call["items"]]
+        return [self._echo([*item, 0], {}, call["tries"]) for item in call["items"]]
 
-    def _echo(self, item: list[Any], more: dict[str, Any]) -> dict[str, Any]:
+    def _echo(self, item: list[Any], more: dict[str, Any], tries: int) -> dict[str, Any]:
         number, _, source, target = item[:4]
         self._items[number] = source, target
         comes = self.open(source, target) and item[-1] <= 1500
-        said = {"number": number, "sent": 3, "ends": {"answered" if comes else "timeout": 3},
-                "rtts_us": [90, 80, 70] if comes else [], "words": [],
+        said = {"number": number, "sent": tries, "ends": {"answered" if comes else "timeout": tries},
+                "rtts_us": [90, 80, 70][:tries] if comes else [], "words": [],
                 "neighbour": ["02:00", "REACHABLE"] if comes else ["", "FAILED"], **more}  # fmt: skip
         return said if comes or not more else {**said, "tokens": []}
 
@@ -65,7 +75,7 @@ class Wire:
             heard = [
                 [n, form, attempt, source, "enp0s5", 1]
                 for n, source in self._casts.items()
-                if any(self.open(source, mine) for mine in self._places.get(pid, ()))
+                if any(self.open(source, mine) for mine in self._places.get((call["who"], pid), ()))
                 for form in range(4)
                 for attempt in range(3)
             ]
