@@ -267,6 +267,15 @@ CASES: dict[str, Case] = {
     "a container": ("virtual", WARN, "lxc", replace(GOOD, machine={"container": "lxc"})),
     "memory": ("memory", WARN, "40 MiB are free", replace(GOOD, memory_bytes=40 << 20)),
     "/run": ("journal", REFUSE, "full or read-only", replace(GOOD, run_free_bytes=0)),
+    "capabilities unread": ("root", WARN, "could not be read", replace(GOOD, capabilities=None)),
+    "/run unread": ("journal", WARN, "could not be read", replace(GOOD, run_free_bytes=None)),
+    "lease unread": ("lease", WARN, "no socket", replace(GOOD, failed={"holder": "no socket"})),
+    "journal unread": (
+        "leftovers",
+        WARN,
+        "its size",
+        replace(GOOD, failed={"journal": "its size"}),
+    ),
     "lease": ("lease", WARN, "somebody", replace(GOOD, holder="somebody")),
     "leftovers": (
         "leftovers",
