@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from matrix.errors import ConfigError
 from matrix.exchange import Exchange
+from matrix.lifecycle_record import EventRecord
 from matrix.spread import Spread
 from matrix.topology import ETHERNET_MTU, Probe
 from matrix.way import Trace
@@ -308,7 +309,8 @@ class Run:
     and their controls. ``prober`` describes how it was asked (name, waves, what was sent).
     ``coverage`` is None in the record of a version that always asked everything. ``evidence`` is
     what was seen around the cells (``matrix.scene_record``), None where it was not kept. ``phases``
-    are empty in the record of a version that did not time them.
+    are empty in the record of a version that did not time them. ``lifecycle`` holds the events, in
+    the order that they happened.
     """
 
     schema: str
@@ -330,6 +332,7 @@ class Run:
     evidence: dict[str, Any] | None = None
     phases: tuple[PhaseRecord, ...] = ()
     engines: tuple[EngineRecord, ...] = ()
+    lifecycle: tuple[EventRecord, ...] = ()
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)

@@ -30,6 +30,7 @@ from pydantic import (
 from matrix.allot import MOST, allotted
 from matrix.errors import ConfigError
 from matrix.grid import plain
+from matrix.lifecycle_site import LIFECYCLE_WRITE, LifecycleTable, lifecycle_checks, lifecycle_of
 from matrix.override_checks import override_checks
 from matrix.plan import plan
 from matrix.protocol_rules import MOST_ECHOES
@@ -139,11 +140,13 @@ class _Override(_Table):
 
 class _Site(_Table):
     embedded_lab: StrictBool = False
+    allow_engine_restart: StrictBool = False
     image: ImageName = "busybox:latest"
     timing: _Timing = Field(default_factory=_Timing)
     host: list[_Host] = Field(min_length=1)
     scenario: list[_Scenario] = Field(min_length=1)
     override: list[_Override] = Field(default_factory=list)
+    lifecycle: list[LifecycleTable] = Field(default_factory=list)
     isolation: _Isolation | None = None
     parent: _Parent | None = None
     probes: _Probes = Field(default_factory=_Probes)
@@ -191,6 +194,7 @@ _WRITE = {
     "ask": 'what to ask besides or instead of echoes, such as ask = ["icmp", "tcp", "udp", "mtu", '
     '"broadcast", "multicast"]',
     "probes": 'a [probes] table with ask = ["icmp", "tcp"]',
+    **LIFECYCLE_WRITE,
     "because": 'a sentence of at most 500 characters, such as because = "the switch reflects"',
 }
 
@@ -227,7 +231,12 @@ def _read(text: str, name: str) -> Topology:
         faults += [_in_words(dict(fault)) for fault in error.errors()]
     spoilt = {loc for loc, _ in faults}
     lines = Lines(text)
-    more = [*cross_checks(found), *ipv6_checks(found), *_override_faults(found, lines)]
+    more = [
+        *cross_checks(found),
+        *lifecycle_checks(found),
+        *ipv6_checks(found),
+        *_override_faults(found, lines),
+    ]
     faults += [fault for fault in more if fault[0] not in spoilt]
     if faults or site is None:
         said = sorted({(lines.of(loc), _key(loc), plain(words, LONGEST)) for loc, words in faults})
@@ -262,6 +271,8 @@ def _topology(site: _Site, lines: Lines) -> Topology:
             for number, one in enumerate(site.override)
         ),
         probes=tuple(probe for probe in Probe if probe in site.probes.ask),
+        lifecycle=lifecycle_of(site.lifecycle, lines),
+        allow_engine_restart=site.allow_engine_restart,
     )
 
 

@@ -15,6 +15,8 @@ from datetime import date
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 
+from matrix.events import LifecycleEvent
+
 IFNAMSIZ = 15
 """Longest name of a Linux link, in characters (linux/if.h: IFNAMSIZ less the closing NUL)."""
 
@@ -219,6 +221,7 @@ class Topology:
     """The whole site as declared.
 
     ``embedded_lab``: the hosts are those of the lab that ``python -m fixtures.lab`` makes.
+    ``allow_engine_restart``: dockerd may be restarted on hosts that are no lab's.
     """
 
     hosts: tuple[Host, ...]
@@ -230,6 +233,8 @@ class Topology:
     isolation: Isolation | None = None
     parent_rule: ParentRule | None = None
     probes: tuple[Probe, ...] = (Probe.ICMP,)
+    lifecycle: tuple[LifecycleEvent, ...] = ()
+    allow_engine_restart: bool = False
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError for a name that the site does not have."""

@@ -82,6 +82,8 @@ def _found(run: Run, digest: str, path: Path) -> Since:
             continue
         if before.site.path != run.site.path or not headline(before).good:
             continue
+        if run.cells and not before.cells:
+            continue  # it made events happen and asked no cell
         mine = {cell.id for cell in run.cells}
         shared = sum(cell.id in mine for cell in before.cells)
         how = "the newest earlier good run of this site beside it"

@@ -18,6 +18,7 @@ MEANINGS = {
     "judge": "a verdict for each cell",
     "ask again, with witnesses": "cells that are not as expected, with every link of their way watched",
     "name the causes": "what explains the cells that are not as expected",
+    "make events happen": "the site's events, with every pair that they touch watched throughout",
     "put back": "everything undone, the facts of each host after",
 }
 

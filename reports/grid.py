@@ -20,6 +20,7 @@ from reports.causes import CauseSeen, causes_of, warnings_of
 from reports.evidence import override_words
 from reports.findings import Finding, OverrideSeen, findings, overrides, troubles
 from reports.headline import headline
+from reports.lifecycle import event_lines
 from reports.marks import NOT_JUDGED, VERDICT_MARKS, counts, mark_of, question, tally
 
 MOST_LINES = 400
@@ -89,7 +90,7 @@ def summary_lines(run: Run, *, colour: bool = False, verbose: bool = False) -> l
     Then, for what no cause explains, a line for each cell: verdict, id, reason. Many INCONCLUSIVE
     cells with the same story become one line.
     """
-    lines = ["  ".join(_counts(run, colour=colour))]
+    lines = ["  ".join(_counts(run, colour=colour))] if run.cells or not run.lifecycle else []
     lines += [line] if (line := covered(run)) else []
     for trouble in troubles(run):
         first, *rest = trouble.splitlines() or [""]
@@ -106,6 +107,7 @@ def summary_lines(run: Run, *, colour: bool = False, verbose: bool = False) -> l
     lines += told
     for warning in warnings_of(run):
         lines += _cause(warning, colour=colour, verbose=verbose)
+    lines += event_lines(run, colour=colour, verbose=verbose)
     lines += [f"note: {plain(text, _MOST_WORDS)}" for text in run.notes]
     head = headline(run)
     sgr = ("1;33" if head.warned else "1;32") if head.good else "1;31"

@@ -12,6 +12,7 @@ from matrix.record import CellRecord, Run
 from reports.causes import causes_of, warnings_of
 from reports.engines import differs, tally
 from reports.findings import DECLARATION, DESIGN, ORIGINS, OVERRIDE, blocked, findings, troubles
+from reports.lifecycle import events_told
 from reports.marks import counts, holds, overridden
 
 
@@ -37,10 +38,16 @@ def headline(run: Run) -> Headline:
     if run.phase != "judged":
         early = f"The run ended early, in phase {run.phase!r}: nothing here is a verdict."
         return Headline(good=False, sentence=early, look=trouble or "it was stopped, or it died")
+    events = events_told(run)
+    if not total and events.pairs and not run.engines:
+        good = not trouble and not events.bad
+        return Headline(good, events.sentence, trouble or events.look)
     if not total and run.engines:
         wrong = sum(map(differs, run.engines))
         sentence = f"{len(run.engines)} questions to engines: {tally(run)}."
-        return Headline(not wrong and not trouble, sentence, trouble)
+        sentence += f" {events.sentence}" if events.pairs else ""
+        good = not wrong and not trouble and not events.bad
+        return Headline(good, sentence, trouble or events.look)
     if not total:
         return Headline(
             good=False, sentence="No cell was asked.", look=trouble or "none was selected"
@@ -49,6 +56,7 @@ def headline(run: Run) -> Headline:
     warnings = warnings_of(run)
     warned = f", with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
     asked = f" {len(run.engines)} questions to engines: {tally(run)}." if run.engines else ""
+    asked += f" {events.sentence}" if events.pairs else ""
     if not bad:
         found = counts(run.cells)
         sentence = (
@@ -58,8 +66,8 @@ def headline(run: Run) -> Headline:
         )
         if by_override := sum(overridden(cell) for cell in selected):
             sentence += f" {by_override} of them by the site's overrides, against the physics."
-        look = trouble or (warnings[0].line if warnings else "")
-        good = not trouble and not any(map(differs, run.engines))
+        look = trouble or events.look or (warnings[0].line if warnings else "")
+        good = not trouble and not any(map(differs, run.engines)) and not events.bad
         return Headline(good, sentence + asked, look, warned=bool(warnings))
     be = "is" if bad == 1 else "are"
     sentence = (

@@ -37,6 +37,7 @@ from reports.findings import ORIGINS, OVERRIDE, Blocked, blocked, findings, over
 from reports.grid import covered
 from reports.headline import answer, headline
 from reports.hosts import after_words, host_table
+from reports.lifecycle import event_views
 from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, question, tally
 from reports.method import proofs_of, sent_of
 from reports.pace import PERCENTS, milliseconds
@@ -87,6 +88,7 @@ def html(run: Run, since: Since | None = None) -> bytes:
         since=since,
         cells_of=lambda ids: [by_id[i] for i in ids if i in by_id],
         course=course_of(run),
+        events=event_views(run),
         sent=sent_of(run),
         proofs=proofs_of(run),
         milliseconds=milliseconds,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from matrix.grid import plain
+from matrix.lifecycle_record import PairRecord
 from matrix.parent_rule import Status
 from matrix.probes import Verdict
 from matrix.record import CauseRecord, CellRecord, EngineRecord, Run
@@ -42,6 +43,8 @@ def junit(run: Run) -> bytes:
             )
     if run.engines:
         _suite(root, run, "parent", [_engine(one) for one in run.engines])
+    for event in run.lifecycle:
+        _suite(root, run, event.id, [_pair(pair) for pair in event.pairs])
     if troubles(run) or not len(root):
         _suite(root, run, "run", [_trouble(run)])
     for count in ("tests", "failures", "errors", "skipped"):
@@ -123,6 +126,24 @@ def _engine(one: EngineRecord) -> Element:
         what = "failure" if one.status == Status.DIFFERS else "error"
         reason = one.reason or f"{one.asks}: not asked"
         SubElement(case, what, type=_text(one.status or "not asked"), message=_text(reason))
+    return case
+
+
+def _pair(pair: PairRecord) -> Element:
+    """A pair through an event of the site."""
+    case = Element("testcase", classname=_text(pair.scenario), name=_text(pair.id))
+    properties = SubElement(case, "properties")
+    for name, value in (
+        ("verdict", pair.verdict),
+        ("expected", pair.must),
+        ("observed", pair.reason),
+        ("because", pair.because),
+    ):
+        SubElement(properties, "property", name=name, value=_text(value))
+    if pair.verdict not in (Verdict.PASS, Verdict.BLOCKED):
+        what = "failure" if pair.verdict in _FAILURES else "error"
+        problem = SubElement(case, what, type=_text(pair.verdict), message=_text(pair.reason))
+        problem.text = _text(f"{pair.reason}\nexpected: {pair.must}, because {pair.because}")
     return case
 
 

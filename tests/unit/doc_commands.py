@@ -78,6 +78,12 @@ WAYS = (
     Way(r"pytest --site mysite\.toml( --wait=600| --ssh-config ssh_config)?", How.THOROUGH),
     Way(r"pytest --site mysite\.toml -m isolation", How.THOROUGH),
     Way(r"pytest --site sites/lab-\S+( -m parent| --plan)?", How.THOROUGH),
+    Way(
+        r"pytest -m lifecycle --site sites/lab-lifecycle\.toml( -k parent-bounce)?",
+        How.ELSEWHERE,
+        "it takes two minutes, and that test has its events in parts",
+        "tests/lab/test_lab_lifecycle.py",
+    ),
     Way(r"pytest --site big\.toml --shard 1/3", How.THOROUGH),
     Way(r"pytest --(probe|echoes) .*", How.THOROUGH, page="docs/protocols.md"),
     # What is run by others.

@@ -33,7 +33,7 @@ def dry_run(*arguments: str) -> tuple[int, str]:
 
 def items(text: str) -> list[str]:
     """The test and the id of each item that was collected."""
-    return re.findall(r"^matrix/test_matrix\.py::(\S+)$", text, re.MULTILINE)
+    return re.findall(r"^matrix/test_(?:matrix|lifecycle)\.py::(\S+)$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,14 @@ def test_a_dry_run_shows_what_would_be_covered() -> None:
         re.MULTILINE,
     )
     assert len(items(text)) == 32
+
+
+def test_events_happen_only_where_they_are_asked_for() -> None:
+    """The site's pairs are no part of a run without -m lifecycle, and all of it with."""
+    site = "--site=sites/lab-lifecycle.toml"
+    plain, asked = items(dry_run(site)[1]), items(dry_run(site, "-m", "lifecycle")[1])
+    assert not [item for item in plain if "test_pair" in item]
+    assert len([item for item in asked if "test_pair[recreate:c1:others:" in item]) == 11
+    code, text = dry_run("-m", "lifecycle")
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert "has no [[lifecycle]] table" in text

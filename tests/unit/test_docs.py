@@ -132,6 +132,8 @@ THEIRS = {
     "--internal": "docker",
     "--ipv6": "docker",
     "--force": "vagrant",
+    "--mac-address": "docker",
+    "--time": "docker",
     "--nicpromisc2": "VBoxManage",
 }
 """Options that are not ours, and whose they are."""
