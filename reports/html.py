@@ -14,13 +14,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from matrix.grid import plain
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run
 from reports.causes import CONFIDENCES, CauseSeen, causes_of, sections_for, warnings_of
@@ -41,7 +38,8 @@ from reports.lifecycle import event_views
 from reports.marks import MEANINGS, NOT_JUDGED, VERDICT_MARKS, counts, holds, question, tally
 from reports.method import proofs_of, sent_of
 from reports.pace import PERCENTS, milliseconds
-from reports.policy import TEMPLATES, asset, policy
+from reports.page import environment
+from reports.policy import asset, policy
 from reports.remedies import remedies_for, remedies_of
 from reports.since import Since
 from reports.view import ScenarioView, css, kinds_of, symbol, views
@@ -68,86 +66,83 @@ def html(run: Run, since: Since | None = None) -> bytes:
     by_id = {cell.id: cell for cell in run.cells}
     style = asset("report.css") + _print_sizes(scenarios) + asset("print.css")
     script = asset("report.js")
-    text = _template().render(
-        run=run,
-        head=headline(run),
-        troubles=troubles(run),
-        counts=counts(run.cells),
-        meanings=MEANINGS,
-        named=[c for c in causes if c.known],
-        unknown=tuple(c for c in causes if not c.known),
-        warnings=warnings_of(run),
-        sections=sections_for((*causes, *warnings_of(run))),
-        confidences=CONFIDENCES,
-        numbers=numbers,
-        findings=found,
-        scenarios=scenarios,
-        verdicts=_verdicts(run.cells),
-        hosts=list(dict.fromkeys(g.name for s in scenarios for g in s.row_groups if g.name)),
-        question_kinds=kinds_of(run),
-        since=since,
-        cells_of=lambda ids: [by_id[i] for i in ids if i in by_id],
-        course=course_of(run),
-        events=event_views(run),
-        sent=sent_of(run),
-        proofs=proofs_of(run),
-        milliseconds=milliseconds,
-        moment=moment,
-        percents=PERCENTS,
-        host_facts=host_table(run),
-        after_words=after_words,
-        answer=answer(run),
-        blocked=[
-            (origin, groups) for origin, groups in by_origin.items() if origin != OVERRIDE or seen
-        ],
-        remedies=remedies_for(run.cells),
-        remedies_of=remedies_of,
-        remedies_for=remedies_for,
-        overrides=seen,
-        override_words=override_words,
-        kinds=[
-            (title, nothing, _under(causes, verdicts), [f for f in found if f.verdict in verdicts])
-            for title, nothing, verdicts in _KINDS
-        ],
-        controls=sum(not cell.selected for cell in run.cells),
-        selected=sum(cell.selected for cell in run.cells),
-        covered=covered(run),
-        anchor=lambda cell: anchors.get(cell.id, ""),
-        anchor_of=anchors.get,
-        linked=lambda cells: [cell for cell in cells if cell.id in anchors],
-        left_out=len(run.cells) - len(shown),
-        most_evidence=MOST_EVIDENCE,
-        many=many,
-        reasons=reasons,
-        evidence=lambda cell: evidence(cell, many=many, reasons=reasons, explained=numbers),
-        css=css,
-        symbol=symbol,
-        tally=tally,
-        question=question,
-        picture=picture,
-        way_legend=LEGEND,
-        holds=holds,
-        words=_words,
-        by_scenario=_by_scenario,
-        style=style,
-        script=script,
-        policy=policy(style, script),
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            head=headline(run),
+            troubles=troubles(run),
+            counts=counts(run.cells),
+            meanings=MEANINGS,
+            named=[c for c in causes if c.known],
+            unknown=tuple(c for c in causes if not c.known),
+            warnings=warnings_of(run),
+            sections=sections_for((*causes, *warnings_of(run))),
+            confidences=CONFIDENCES,
+            numbers=numbers,
+            findings=found,
+            scenarios=scenarios,
+            verdicts=_verdicts(run.cells),
+            hosts=list(dict.fromkeys(g.name for s in scenarios for g in s.row_groups if g.name)),
+            question_kinds=kinds_of(run),
+            since=since,
+            cells_of=lambda ids: [by_id[i] for i in ids if i in by_id],
+            course=course_of(run),
+            events=event_views(run),
+            sent=sent_of(run),
+            proofs=proofs_of(run),
+            milliseconds=milliseconds,
+            moment=moment,
+            percents=PERCENTS,
+            host_facts=host_table(run),
+            after_words=after_words,
+            answer=answer(run),
+            blocked=[
+                (origin, groups)
+                for origin, groups in by_origin.items()
+                if origin != OVERRIDE or seen
+            ],
+            remedies=remedies_for(run.cells),
+            remedies_of=remedies_of,
+            remedies_for=remedies_for,
+            overrides=seen,
+            override_words=override_words,
+            kinds=[
+                (
+                    title,
+                    nothing,
+                    _under(causes, verdicts),
+                    [f for f in found if f.verdict in verdicts],
+                )
+                for title, nothing, verdicts in _KINDS
+            ],
+            controls=sum(not cell.selected for cell in run.cells),
+            selected=sum(cell.selected for cell in run.cells),
+            covered=covered(run),
+            anchor=lambda cell: anchors.get(cell.id, ""),
+            anchor_of=anchors.get,
+            linked=lambda cells: [cell for cell in cells if cell.id in anchors],
+            left_out=len(run.cells) - len(shown),
+            most_evidence=MOST_EVIDENCE,
+            many=many,
+            reasons=reasons,
+            evidence=lambda cell: evidence(cell, many=many, reasons=reasons, explained=numbers),
+            css=css,
+            symbol=symbol,
+            tally=tally,
+            question=question,
+            picture=picture,
+            way_legend=LEGEND,
+            holds=holds,
+            words=_words,
+            by_scenario=_by_scenario,
+            style=style,
+            script=script,
+            policy=policy(style, script),
+        )
     )
     return text.encode()
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_visible,
-    )
-    return environment.get_template("report.html.j2")
 
 
 _KINDS = (
@@ -192,13 +187,6 @@ def _print_sizes(scenarios: Sequence[ScenarioView]) -> Markup:
         f"#table-{s.number}{{--n:{len(s.matrix.columns)}}}\n" for s in scenarios if s.narrow
     )
     return Markup(rules)  # noqa: S704  numbers only
-
-
-def _visible(value: object) -> object:
-    """What Jinja calls on every value before it is escaped and written."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return plain(value, keep="\n")
-    return value
 
 
 def _anchors(cells: Sequence[CellRecord]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Pages of several runs: one file, no network, no JavaScript, and nothing of a run is obeyed.
+"""Pages made from templates: one file, no network, and nothing of a run is obeyed.
 
 Rule: every value that comes from a record is made visible and escaped on its way into a template.
 """
@@ -19,7 +19,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 def render(template: str, **values: Any) -> bytes:
     """The page, UTF-8. The template also gets ``css``, the style of all these pages."""
-    text = _environment().get_template(template).render(css=_css(), **values)
+    text = environment().get_template(template).render(css=_css(), **values)
     return text.encode()
 
 
@@ -29,7 +29,8 @@ def _css() -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Jinja as all our pages use it."""
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
