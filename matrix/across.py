@@ -53,7 +53,7 @@ def segment_words(scenario: Scenario) -> str:
 
 
 def _containers(scenario: Scenario) -> Iterator[Endpoint]:
-    return (e for e in scenario.endpoints() if e.kind is EndpointKind.CONTAINER)
+    return (e for e in scenario.endpoints() if e.kind is EndpointKind.CONTAINER and not e.of)
 
 
 def _expectation(

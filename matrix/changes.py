@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from matrix.preflight.look import Look
 from matrix.topology import Container, Host, Scenario, Topology
@@ -20,6 +20,9 @@ from matrix.topology import Container, Host, Scenario, Topology
 LABEL = "l2matrix"
 ALIVE = ("sleep", "2147483647")
 """What a container of ours does: nothing, for 68 years."""
+
+OWN_ARP = (("arp_ignore", 1), ("arp_announce", 2))
+"""Settings of a link that answers ARP for its own addresses alone (ip-sysctl.rst)."""
 
 Command = tuple[str, ...]
 """An argument list, as execve takes it."""
@@ -36,6 +39,9 @@ class Kind(StrEnum):
     ROUTE = "route"
     NETWORK = "network"
     CONTAINER = "container"
+    SHIM = "shim"
+    SECOND_NETWORK = "second network"
+    CONNECT = "connect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,61 @@ def default_route(link: str, gateway: str) -> Change:
     )
 
 
+def shim(parent: str, name: str, address: IPv4Address, containers: Iterable[IPv4Address]) -> Change:
+    """Give the host a macvlan link of its own: a /32, and a route to each container of this host.
+
+    Before it is up it is told to answer ARP for its own address alone: else two MAC addresses answer
+    for the host's, and others settle on one that goes away again (``matrix.remedies.HOST_SHIM``).
+    """
+    setting = f"net.ipv4.conf.{name}"
+    return Change(
+        Kind.SHIM,
+        (
+            ("ip", "link", "add", name, "link", parent, "type", "macvlan", "mode", "bridge"),
+            *(("sysctl", "-w", f"{setting}.{key}={value}") for key, value in OWN_ARP),
+            ("ip", "addr", "add", f"{address}/32", "dev", name),
+            ("ip", "link", "set", name, "up"),
+            *(("ip", "route", "add", f"{one}/32", "dev", name) for one in containers),
+        ),
+        (("ip", "link", "del", name),),
+        link=name,
+        name=str(address),
+        journal={"undo": "shim", "link": name, "parent": parent},
+    )
+
+
+def _second_network(scenario: Scenario, subnet: IPv4Network) -> Change:
+    name, link = scenario.second_network, scenario.second_link
+    return Change(
+        Kind.SECOND_NETWORK,
+        (
+            (
+                *("docker", "network", "create", "--driver", "bridge", "--internal"),
+                *("--opt", f"com.docker.network.bridge.name={link}"),
+                *("--subnet", str(subnet), "--gateway", str(subnet.network_address + 1)),
+                *("--label", f"{LABEL}={scenario.name}", name),
+            ),
+        ),
+        (("docker", "network", "rm", name),),
+        link=link,
+        name=name,
+        scenario=scenario.name,
+    )
+
+
+def _connect(scenario: Scenario, one: Container, address: IPv4Address) -> Change:
+    name = scenario.second_network
+    return Change(
+        Kind.CONNECT,
+        (("docker", "network", "connect", "--ip", str(address), name, one.name),),
+        (("docker", "network", "disconnect", name, one.name),),
+        link=scenario.second_link,
+        name=one.name,
+        scenario=scenario.name,
+        container=one,
+    )
+
+
 def changes(topology: Topology, scenario: Scenario, host: Host) -> tuple[Change, ...]:
     """Everything that a scenario needs on a host that has none of it, in the order of building."""
     return tuple(_changes(topology, scenario, host))
@@ -135,6 +196,9 @@ def _changes(topology: Topology, scenario: Scenario, host: Host) -> Iterator[Cha
     address = scenario.address_of(host.name)
     if address is not None and segment.vlan is not None:
         yield address_on(parent, address)
+    if (own := scenario.remedies.shim_of(host.name)) is not None:
+        there = (one.address for one in scenario.containers_on(host.name))
+        yield shim(parent, scenario.shim_link, own, there)
     if scenario.replace_default_route:
         yield default_route(parent, str(segment.gateway))
     label = ("--label", f"{LABEL}={scenario.name}")
@@ -153,13 +217,20 @@ def _changes(topology: Topology, scenario: Scenario, host: Host) -> Iterator[Cha
         name=scenario.network,
         scenario=scenario.name,
     )
-    for one in scenario.containers_on(host.name):
+    subnet = scenario.remedies.second_of(host.name)
+    if subnet is not None:
+        yield _second_network(scenario, subnet)
+    for number, one in enumerate(scenario.containers_on(host.name), 2):
+        names = (("--add-host", f"{n}:{a}") for n, a in added_names(scenario, host.name))
+        server = scenario.remedies.name_server
         yield Change(
             Kind.CONTAINER,
             (
                 (
                     *("docker", "run", "--detach", "--name", one.name),
                     *("--network", scenario.network, "--ip", str(one.address)),
+                    *(word for words in names for word in words),
+                    *(("--dns", str(server)) if server is not None else ()),
                     *(*label, topology.image, *ALIVE),
                 ),
             ),
@@ -169,6 +240,15 @@ def _changes(topology: Topology, scenario: Scenario, host: Host) -> Iterator[Cha
             scenario=scenario.name,
             container=one,
         )
+        if subnet is not None:
+            yield _connect(scenario, one, subnet.network_address + number)
+
+
+def added_names(scenario: Scenario, host: str) -> tuple[tuple[str, IPv4Address], ...]:
+    """Name and address of every container on other hosts, where the site adds them (--add-host)."""
+    if not scenario.remedies.add_host:
+        return ()
+    return tuple((one.name, one.address) for one in scenario.containers if one.host != host)
 
 
 def still_to_do(wanted: Iterable[Change], look: Look | None) -> tuple[Change, ...]:

@@ -109,7 +109,10 @@ def _section(cell: Cell) -> str:
 
 
 def _heading(endpoint: Endpoint, section: str = "") -> Heading:
-    name = "host" if endpoint.kind is EndpointKind.HOST else endpoint.name
+    # A host is called so; an address that a remedy gives it by what follows its name.
+    name = endpoint.name
+    if endpoint.kind is EndpointKind.HOST:
+        name = endpoint.name.removeprefix(endpoint.of).lstrip(".") if endpoint.of else "host"
     return Heading(endpoint.name, name, endpoint.host, section)
 
 

@@ -18,7 +18,15 @@ from matrix.overrides import overridden, proves
 from matrix.probes import By, Cell, Expected, Relation
 from matrix.protocol_rules import with_protocols
 from matrix.rules import Situation, expectation, is_undecided
-from matrix.topology import Endpoint, EndpointKind, Probe, Scenario, Topology
+from matrix.topology import (
+    HOST_SHIM,
+    SECOND_NETWORK,
+    Endpoint,
+    EndpointKind,
+    Probe,
+    Scenario,
+    Topology,
+)
 
 _BY_NAME = (Relation.ITSELF, Relation.SIBLING, Relation.REMOTE)
 _OVER_THE_WIRE = (Relation.REMOTE, Relation.OTHER_HOST, Relation.GATEWAY)
@@ -208,6 +216,8 @@ def _has_name(source: Endpoint, relation: Relation) -> bool:
 def _relation(source: Endpoint, target: Endpoint) -> Relation | None:
     """Where the target is, seen from the source; None for a pair that asks nothing."""
     same_host = source.host == target.host
+    if (source.of or target.of) and not _meet(source, target):
+        return None
     match source.kind, target.kind:
         case _, EndpointKind.GATEWAY:
             return Relation.GATEWAY
@@ -222,3 +232,15 @@ def _relation(source: Endpoint, target: Endpoint) -> Relation | None:
         case EndpointKind.HOST, EndpointKind.HOST if not same_host:
             return Relation.OTHER_HOST
     return None
+
+
+def _meet(source: Endpoint, target: Endpoint) -> bool:
+    """Is this the pair that a remedy's addresses are for: a host and a container of its own?
+
+    A host asks by its shim whatever it is called, so there the container asks alone.
+    """
+    if source.host != target.host or source.kind == target.kind:
+        return False
+    if target.opened_by == HOST_SHIM:
+        return not source.of
+    return source.opened_by == target.opened_by == SECOND_NETWORK

@@ -171,12 +171,15 @@ def with_protocols(
         if cell.by is By.ADDRESS
         and cell.target.kind is not EndpointKind.GATEWAY
         and cell.relation is not Relation.ITSELF
+        and not (cell.source.of or cell.target.of)
     ]
     names = [cell for cell in echoes if cell.by is By.NAME]
     for probe in wanted:
         if probe is not Probe.ICMP:
             for cell in names if probe is Probe.IPV6_NAME else pairs:
                 if probe in SIXES and not _has_ipv6(cell, scenario):
+                    continue
+                if probe in CASTS and _shim_hears(cell, scenario):
                     continue
                 found = protocol_expectation(cell, scenario, probe)
                 if found is not None:
@@ -186,6 +189,12 @@ def with_protocols(
                         expectation=found,
                         probe=probe,
                     )
+
+
+def _shim_hears(cell: Cell, scenario: Scenario) -> bool:
+    """Whether a host with a shim takes a cast in twice, or not at all, hangs on its other settings."""
+    own = cell.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER)
+    return own and scenario.remedies.shim_of(cell.source.host) is not None
 
 
 def _has_ipv6(cell: Cell, scenario: Scenario) -> bool:

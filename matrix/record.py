@@ -211,6 +211,7 @@ class ScenarioRecord:
     round: int = 1
     internal: bool = False
     mtu: int = ETHERNET_MTU
+    remedies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from matrix.record import (
     ScenarioRecord,
     SiteRecord,
 )
+from matrix.remedy_lines import remedy_lines
 from matrix.rounds import rounds
 from matrix.spread import spread
 from matrix.topology import Scenario, Topology
@@ -133,6 +134,7 @@ def _scenario(topology: Topology, scenario: Scenario, number: int) -> ScenarioRe
         round=number,
         internal=scenario.internal,
         mtu=scenario.mtu,
+        remedies=tuple(remedy_lines(scenario)),
     )
 
 

@@ -31,6 +31,8 @@ from matrix.remedies import (
     SECOND_NETWORK,
     Remedy,
 )
+from matrix.topology import HOST_SHIM as BY_SHIM
+from matrix.topology import SECOND_NETWORK as BY_SECOND
 from matrix.topology import Endpoint, EndpointKind, Scenario
 
 LINUX_TTL = 64
@@ -55,6 +57,11 @@ class Situation:
     def mode(self) -> str:
         """The macvlan mode of the scenario's links."""
         return self.scenario.mode
+
+    @property
+    def shim(self) -> str:
+        """The address of the shim of the source's host, "" where it has none."""
+        return str(self.scenario.remedies.shim_of(self.source.host) or "")
 
     @property
     def deaf(self) -> tuple[str, ...]:
@@ -89,6 +96,28 @@ _DEAF = (
 )
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        "name of a remote container, by --add-host",
+        lambda s: (
+            s.by is By.NAME and s.relation is Relation.REMOTE and s.scenario.remedies.add_host
+        ),
+        Expected.REPLY,
+        "{source} was made with --add-host {target}:{address}: Docker wrote the name into its "
+        "/etc/hosts, which is read before any name server is asked",
+        ttl=LINUX_TTL,
+    ),
+    Rule(
+        "name of a remote container, by a name server on the LAN",
+        lambda s: (
+            s.by is By.NAME
+            and s.relation is Relation.REMOTE
+            and s.scenario.remedies.name_server is not None
+        ),
+        Expected.REPLY,
+        "{source} was made with --dns {name_server}: Docker's DNS does not know {target}, and forwards "
+        "the question to that server, from the container's own link",
+        ttl=LINUX_TTL,
+    ),
     Rule(
         "name of a remote container",
         lambda s: s.by is By.NAME and s.relation is Relation.REMOTE,
@@ -152,7 +181,12 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "container to its own host by a reflecting port",
-        lambda s: s.relation is Relation.OWN_HOST and s.reflected and s.mode in ("bridge", "vepa"),
+        lambda s: (
+            s.relation is Relation.OWN_HOST
+            and s.reflected
+            and s.mode in ("bridge", "vepa")
+            and not s.target.of
+        ),
         Expected.REPLY,
         "the frame leaves {source_host} on the wire by {parent}, and the switch port, which is "
         "declared to reflect (hairpin), sends it back in",
@@ -160,11 +194,46 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "host to its own container by a reflecting port",
-        lambda s: s.relation is Relation.OWN_CONTAINER and s.reflected,
+        lambda s: (
+            s.relation is Relation.OWN_CONTAINER and s.reflected and not s.target.of and not s.shim
+        ),
         Expected.REPLY,
         "what {source_host} sends by {parent} goes to the wire, and the switch port, which is "
         "declared to reflect (hairpin), sends it back in",
         ttl=LINUX_TTL,
+    ),
+    Rule(
+        "container to its host's shim",
+        lambda s: s.target.opened_by == BY_SHIM,
+        Expected.REPLY,
+        "{target_host} has a macvlan link of its own on {parent}, with {address}: two bridge-mode "
+        "links of one parent hand frames over inside the kernel",
+        ttl=LINUX_TTL,
+    ),
+    Rule(
+        "host to its own container by a shim",
+        lambda s: s.relation is Relation.OWN_CONTAINER and s.shim != "" and not s.target.of,
+        Expected.REPLY,
+        "{source_host} has a macvlan link of its own on {parent} ({shim}), and a route to {address} "
+        "by it: two bridge-mode links of one parent hand frames over inside the kernel",
+        ttl=LINUX_TTL,
+    ),
+    Rule(
+        "host and container on a second network",
+        lambda s: s.source.opened_by == s.target.opened_by == BY_SECOND,
+        Expected.REPLY,
+        "both are on a second network, of Docker's bridge driver, where {source_host} has the bridge "
+        "itself; the macvlan parent is not in the way",
+        ttl=LINUX_TTL,
+    ),
+    Rule(
+        "container to its own host beside a shim",
+        lambda s: s.relation is Relation.OWN_HOST and s.shim != "",
+        Expected.SILENCE,
+        "the shim of {source_host} answers ARP for its own address alone (arp_ignore=1, lest two MAC "
+        "addresses answer for {address}), and {parent} does not reach its own children",
+        remedy="ask {source_host} by its shim's address, {shim}",
+        how=(HOST_SHIM,),
     ),
     Rule(
         "container to its own host",
@@ -289,4 +358,6 @@ def _words(situation: Situation) -> dict[str, str]:
         "segment": f"{situation.scenario.segment.subnet}"
         + (f" (VLAN {vlan})" if vlan is not None else ""),
         "parent": situation.parent,
+        "shim": situation.shim,
+        "name_server": str(situation.scenario.remedies.name_server or ""),
     }

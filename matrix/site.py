@@ -36,6 +36,8 @@ from matrix.plan import plan
 from matrix.protocol_rules import MOST_ECHOES
 from matrix.site_checks import cross_checks
 from matrix.site_checks6 import ipv6_checks
+from matrix.site_remedies import WRITE as WRITE_REMEDIES
+from matrix.site_remedies import RemediesTable, remedy_checks
 from matrix.toml_lines import Lines
 from matrix.toml_lines import Path as Loc
 from matrix.topology import (
@@ -110,6 +112,7 @@ class _Scenario(_Table):
     mtu: StrictInt = Field(default=ETHERNET_MTU, ge=576, le=65535)
     subnet6: IPv6Network | None = None
     gateway6: IPv6Address | None = None
+    remedies: RemediesTable = Field(default_factory=RemediesTable)
 
 
 class _Timing(_Table):
@@ -153,6 +156,7 @@ class _Site(_Table):
 
 
 _WRITE = {
+    **WRITE_REMEDIES,
     "name": "a name of letters, digits, '_', '.', '-', such as name = \"bridge\"",
     "parent": 'the NIC, at most 15 characters, such as parent = "enp0s5"',
     "address": 'an address with its prefix length, such as address = "192.168.2.210/24"',
@@ -235,6 +239,7 @@ def _read(text: str, name: str) -> Topology:
         *cross_checks(found),
         *lifecycle_checks(found),
         *ipv6_checks(found),
+        *remedy_checks(found),
         *_override_faults(found, lines),
     ]
     faults += [fault for fault in more if fault[0] not in spoilt]
@@ -300,6 +305,7 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
         subnet6=found.subnet6,
         gateway6=found.gateway6,
         replace_default_route=found.replace_default_route,
+        remedies=found.remedies.remedies(),
     )
 
 

@@ -10,6 +10,7 @@ containers. The *parent* is the link a macvlan network sits on: the NIC, or its 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -83,13 +84,47 @@ class Container:
 class Endpoint:
     """Somebody who sends or answers: a container, a host or the gateway of a segment.
 
-    ``host`` is the machine it lives on; "" for the gateway, which is not ours.
+    ``host`` is the machine it lives on; "" for the gateway, which is not ours. Where a remedy gives one
+    of ours an address more, that is an endpoint too: ``of`` names its owner, ``opened_by`` the remedy.
     """
 
     name: str
     kind: EndpointKind
     host: str
     address: IPv4Address
+    of: str = ""
+    opened_by: str = ""
+
+
+HOST_SHIM, SECOND_NETWORK = "host-shim", "second-network"
+"""Remedies that give an endpoint an address more, as ``Endpoint.opened_by`` names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """What a scenario is built with to open what is blocked by design. See ``docs/remedies-run.md``.
+
+    ``host_shims``: the address of a macvlan link of the host's own, by host. ``second_networks``: the
+    subnet of a bridge-driver network on which a host and its containers meet, by host; the host has
+    the first address there, the containers those that follow. ``add_host``: every container is told
+    the names of all on other hosts. ``name_server``: every container asks it for names.
+    """
+
+    host_shims: tuple[tuple[str, IPv4Address], ...] = ()
+    second_networks: tuple[tuple[str, IPv4Network], ...] = ()
+    add_host: bool = False
+    name_server: IPv4Address | None = None
+
+    def shim_of(self, host: str) -> IPv4Address | None:
+        """The address of the host's shim, None where it has none."""
+        return dict(self.host_shims).get(host)
+
+    def second_of(self, host: str) -> IPv4Network | None:
+        """The subnet of the host's second network, None where it has none."""
+        return dict(self.second_networks).get(host)
+
+    def __bool__(self) -> bool:
+        return self != Remedies()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +150,7 @@ class Scenario:
     """The longest IP packet that must pass everywhere on the segment, in bytes."""
     subnet6: IPv6Network | None = None
     gateway6: IPv6Address | None = None
+    remedies: Remedies = Remedies()
 
     def address6(self, address: IPv4Address) -> IPv6Address | None:
         """The IPv6 address that a container with this IPv4 address gets; None on an IPv4 network.
@@ -136,6 +172,21 @@ class Scenario:
             return host.parent
         return f"{host.parent}.{self.segment.vlan}"
 
+    @property
+    def shim_link(self) -> str:
+        """Name of the host's own macvlan link, where the site has a shim."""
+        return f"l2mshim{self.segment.vlan or 0}"
+
+    @property
+    def second_network(self) -> str:
+        """Docker's name of the second network, where the site has one."""
+        return f"{self.network}-host"
+
+    @property
+    def second_link(self) -> str:
+        """Name of the bridge that the second network is on its host."""
+        return f"l2mhost{self.segment.vlan or 0}"
+
     def is_deaf(self, host: str) -> bool:
         """Does a passthru endpoint of this scenario take all unicast frames of that host's parent?"""
         return self.mode == "passthru" and bool(self.containers_on(host))
@@ -149,12 +200,24 @@ class Scenario:
         return tuple(c for c in self.containers if c.host == host)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Everybody in the scenario: containers, then hosts, then the gateway."""
+        """Everybody in the scenario: containers, hosts, what remedies add, and last the gateway."""
         return (
             *(Endpoint(c.name, EndpointKind.CONTAINER, c.host, c.address) for c in self.containers),
             *(Endpoint(n, EndpointKind.HOST, n, a.ip) for n, a in self.host_addresses),
+            *self._second_addresses(),
             Endpoint("gateway", EndpointKind.GATEWAY, "", self.segment.gateway),
         )
+
+    def _second_addresses(self) -> Iterator[Endpoint]:
+        for host, address in self.remedies.host_shims:
+            yield Endpoint(f"{host}.shim", EndpointKind.HOST, host, address, host, HOST_SHIM)
+        for host, subnet in self.remedies.second_networks:
+            own, kind = subnet.network_address + 1, EndpointKind.HOST
+            yield Endpoint(f"{host}.second", kind, host, own, host, SECOND_NETWORK)
+            kind = EndpointKind.CONTAINER
+            for number, one in enumerate(self.containers_on(host), 1):
+                name = f"{one.name}.second"
+                yield Endpoint(name, kind, host, own + number, one.name, SECOND_NETWORK)
 
 
 @dataclass(frozen=True, slots=True)

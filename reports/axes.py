@@ -57,7 +57,7 @@ def matrix_of(run: Run, scenario: str) -> Matrix:
     addresses = {c.target: c.address for c in cells if c.by == By.ADDRESS}
     hosts = {host.name: host.address for host in run.hosts}
     rows = _by_host(
-        Heading(c.source, _name(c.source, c.source_kind), c.source_host, "", address)
+        Heading(c.source, _name(c.source, c.source_kind, c.source_host), c.source_host, "", address)
         for c in cells
         for address in [addresses.get(c.source) or hosts.get(c.source, "")]
     )
@@ -66,7 +66,13 @@ def matrix_of(run: Run, scenario: str) -> Matrix:
     for section in (*SECTIONS.values(), ELSEWHERE):
         columns += _by_host(
             (
-                Heading(c.target, _name(c.target, c.target_kind), c.target_host, section, c.address)
+                Heading(
+                    c.target,
+                    _name(c.target, c.target_kind, c.target_host),
+                    c.target_host,
+                    section,
+                    c.address,
+                )
                 for c in cells
                 if _section(c) == section
             ),
@@ -80,9 +86,14 @@ def _section(cell: CellRecord) -> str:
     return ELSEWHERE if cell.target_scenario else SECTIONS.get(cell.asked_by, cell.asked_by)
 
 
-def _name(name: str, kind: str) -> str:
-    """A host stands in its own group, so it need not say its name again."""
-    return "host" if kind == EndpointKind.HOST else name
+def _name(name: str, kind: str, host: str) -> str:
+    """A host stands in its own group, so it need not say its name again.
+
+    An address that a remedy gives it is called by what follows its name: shim, second.
+    """
+    if kind != EndpointKind.HOST:
+        return name
+    return "host" if name == host else name.removeprefix(host).lstrip(".")
 
 
 def host_by_host(matrix: Matrix) -> Matrix:
