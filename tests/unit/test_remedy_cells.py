@@ -1,0 +1,136 @@
+"""A remedy in the site file flips the cells that it opens, and no others; its clashes are said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fixtures.lab.name_server import answer
+from fixtures.planning import plan_for_bare_hosts, plan_lines
+from matrix.errors import ConfigError
+from matrix.plan import plan
+from matrix.probes import Expected
+from matrix.site import read_site
+from matrix.topology import Probe, Remedies, Topology
+
+PATH = Path(__file__).parents[2] / "sites" / "lab-remedies.toml"
+TEXT = PATH.read_text()
+MASTER, NODE = "dev-master-01", "dev-node-01"
+NAMES = {f"{a}:{b}" for a in "12" for b in "34"} | {f"{b}:{a}" for a in "12" for b in "34"}
+
+FLIPPED = {
+    *(f"shim:{MASTER}:s{n}:address" for n in (1, 2)),
+    *(f"shim:{NODE}:s{n}:address" for n in (3, 4)),
+    *(f"add-host:a{p[0]}:a{p[2]}:name" for p in NAMES),
+    *(f"lan-dns:d{p[0]}:d{p[2]}:name" for p in NAMES),
+}
+ADDED = {
+    *(f"shim:s{n}:{MASTER}.shim:address" for n in (1, 2)),
+    *(f"shim:s{n}:{NODE}.shim:address" for n in (3, 4)),
+    *(f"second:b{n}.second:{MASTER}.second:address" for n in (1, 2)),
+    *(f"second:{MASTER}.second:b{n}.second:address" for n in (1, 2)),
+    *(f"second:b{n}.second:{NODE}.second:address" for n in (3, 4)),
+    *(f"second:{NODE}.second:b{n}.second:address" for n in (3, 4)),
+}
+
+
+def _site() -> tuple[Topology, Topology]:
+    """The site, and the same without its remedies."""
+    site = read_site(TEXT, name=PATH.name)
+    bare = tuple(replace(s, remedies=Remedies()) for s in site.scenarios)
+    return site, replace(site, scenarios=bare)
+
+
+def test_exactly_the_cells_that_a_remedy_opens_are_flipped() -> None:
+    """Silence becomes a reply there, an address more is asked, and nothing else is another."""
+    opened, bare = ({c.id: c for c in plan(site)} for site in _site())
+    flipped = {i for i in bare if opened[i].expectation.expected != bare[i].expectation.expected}
+    assert flipped == FLIPPED
+    assert {bare[i].expectation.expected for i in flipped} == {
+        Expected.SILENCE,
+        Expected.NO_SUCH_NAME,
+    }
+    assert set(opened) - set(bare) == ADDED
+    assert {opened[i].expectation.expected for i in FLIPPED | ADDED} == {Expected.REPLY}
+    for cell in opened.values():
+        assert cell.expectation.because
+        assert "{" not in cell.expectation.because + cell.expectation.remedy
+    beside = opened[f"shim:s1:{MASTER}:address"].expectation
+    assert beside.expected is Expected.SILENCE
+    assert "192.168.2.250" in beside.remedy
+
+
+def test_other_probes_ask_nothing_that_a_shim_leaves_open() -> None:
+    """By the addresses of a remedy only echoes are asked, and no cast between a host and its own."""
+    site = replace(_site()[0], probes=tuple(Probe))
+    for cell in plan(site):
+        if cell.probe is not Probe.ICMP:
+            assert not cell.source.of
+            assert not cell.target.of
+    cast = {c.id for c in plan(site) if c.probe is Probe.BROADCAST and c.scenario == "shim"}
+    assert f"shim:s1:{NODE}:broadcast" in cast
+    assert f"shim:s1:{MASTER}:broadcast" not in cast
+
+
+def test_the_plan_shows_each_step_with_its_undo() -> None:
+    """``--plan`` has the commands that a person would type, in order."""
+    site = _site()[0]
+    text = "\n".join(plan_lines(plan_for_bare_hosts(site, site.scenarios)))
+    for line in (
+        "ip link add l2mshim0 link enp0s5 type macvlan mode bridge",
+        "sysctl -w net.ipv4.conf.l2mshim0.arp_ignore=1",
+        "ip route add 192.168.2.220/32 dev l2mshim0",
+        "undo: ip link del l2mshim0",
+        "--opt com.docker.network.bridge.name=l2mhost200 --subnet 10.77.1.0/24",
+        "docker network connect --ip 10.77.1.2 mac-second-host b1",
+        "undo: docker network disconnect mac-second-host b1",
+        "--add-host a3:192.168.30.102 --add-host a4:192.168.30.103",
+        "--dns 192.168.40.53",
+    ):
+        assert line in text
+    assert "--add-host a1" not in text.partition(f"{NODE}: ")[0]
+    assert text.index("arp_ignore") < text.index("ip link set l2mshim0 up")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"192.168.2.250"', '"192.168.2.220"', "192.168.2.220 is the address of container 's1'"),
+        ('"192.168.2.250"', '"192.168.9.250"', "no address of a machine in 192.168.2.0/24"),
+        (
+            'network = "mac-shim"',
+            'network = "mac-shim"\nmode = "vepa"',
+            "opens nothing but in mode",
+        ),
+        ('"10.77.2.0/24"', '"10.77.1.0/25"', "10.77.1.0/25 overlaps 10.77.1.0/24"),
+        ('"10.77.2.0/24"', '"192.168.2.0/24"', "overlaps 192.168.2.0/24"),
+        ('"10.77.2.0/24"', '"10.77.2.0/30"', "no room for a host and its 2 containers"),
+        ('"192.168.40.53"', '"192.168.40.11"', "never reaches a server on its own host"),
+        ("add_host = true", "add_hosts = true", "did you mean 'add_host'?"),
+        ('b1 = "', '"dev-node-01.second" = "', "is what the report calls an address of a remedy"),
+        ('dev-node-01 = "192.168.2.251"', 'dev-node = "192.168.2.251"', "is no host of this site"),
+    ],
+)
+def test_a_clash_is_said_with_its_line(old: str, new: str, words: str) -> None:
+    """And what to write instead."""
+    assert TEXT.count(old) == 1
+    with pytest.raises(ConfigError, match=r"lab-remedies\.toml:[0-9]+: scenario\[") as said:
+        read_site(TEXT.replace(old, new), name=PATH.name)
+    assert words in str(said.value)
+
+
+def test_the_labs_name_server_answers_as_an_authority() -> None:
+    """An address for a name that it has, NODATA for another type, NXDOMAIN for the rest."""
+    names = {"c3": "192.168.2.222"}
+    asked = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x02C3\x00\x00\x01\x00\x01"
+    said = answer(asked, names)
+    assert said[:2] == b"\x12\x34"
+    assert said[3] & 15 == 0
+    assert said.endswith(bytes([0, 4, 192, 168, 2, 222]))
+    aaaa = answer(asked[:-3] + b"\x1c\x00\x01", names)
+    assert (aaaa[3] & 15, aaaa[6:8]) == (0, b"\0\0")
+    assert answer(asked, {})[3] & 15 == 3
+    with pytest.raises(ValueError, match="not one question"):
+        answer(said, names)
