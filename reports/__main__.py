@@ -18,14 +18,25 @@ from matrix.errors import ConfigError, WorldError
 from matrix.grid import plain
 from matrix.record import load
 from reports import causes, remedies
-from reports.commands import Act, diff, formats, history, last_good, merge, rejudge, seal, verify
+from reports.commands import (
+    Act,
+    behaviour,
+    diff,
+    formats,
+    history,
+    last_good,
+    merge,
+    rejudge,
+    seal,
+    verify,
+)
 from reports.files import write_reports
 from reports.grid import matrix_lines, scenarios_of, summary_lines
 
 _PAGES = {"remedies": remedies.markdown, "causes": causes.markdown}
 """The pages of docs/ that are made here."""
 
-_COMMANDS = (diff, history, last_good, formats, merge, seal, verify, rejudge)
+_COMMANDS = (behaviour, diff, history, last_good, formats, merge, seal, verify, rejudge)
 
 
 def parser() -> argparse.ArgumentParser:
