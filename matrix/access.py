@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 
 from matrix.record import LinkFact
 from matrix.topology import Host, Scenario
@@ -58,6 +58,7 @@ def cuts(
                 f"{access.client} comes by it"
             )
     yield from _address(host, scenario, access, links)
+    yield from _remedies(host, scenario, access, links)
     for container in containers:
         for what, address in (
             ("this host's own", access.server),
@@ -67,6 +68,39 @@ def cuts(
                 yield (
                     f"container {container.name} would have {what} address {address}, by which we "
                     "reach the host"
+                )
+
+
+def _remedies(
+    host: Host, scenario: Scenario, access: Access, links: Sequence[LinkFact]
+) -> Iterator[str]:
+    """A second network brings a route to its subnet; a shim takes an address."""
+    ours = {
+        "this machine's": access.client,
+        "this host's own": access.server,
+        "the router's on our way": access.gateway,
+    }
+    ends = {what: ip_address(address) for what, address in ours.items() if address}
+    shim = scenario.remedies.shim_of(host.name)
+    for what, address in ends.items():
+        if address == shim:
+            yield f"the shim would have {what} address {address}, by which we reach the host"
+    subnet = scenario.remedies.second_of(host.name)
+    if subnet is None:
+        return
+    for what, address in ends.items():
+        if address in subnet:
+            yield (
+                f"the second network would bring a route to {subnet}, and {what} address "
+                f"{address}, by which we reach the host, is in there"
+            )
+    for link in links:
+        for text in link.addresses:
+            there = ip_interface(text)
+            if there.version == subnet.version and there.network.overlaps(subnet):
+                yield (
+                    f"the second network's subnet {subnet} overlaps {text} of {link.name}, and "
+                    "would take what is sent there"
                 )
 
 

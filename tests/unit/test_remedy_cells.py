@@ -9,9 +9,11 @@ import pytest
 
 from fixtures.lab.name_server import answer
 from fixtures.planning import plan_for_bare_hosts, plan_lines
+from matrix.access import Access, cuts
 from matrix.errors import ConfigError
 from matrix.plan import plan
 from matrix.probes import Expected
+from matrix.record import LinkFact
 from matrix.site import read_site
 from matrix.topology import Probe, Remedies, Topology
 
@@ -119,6 +121,32 @@ def test_a_clash_is_said_with_its_line(old: str, new: str, words: str) -> None:
     with pytest.raises(ConfigError, match=r"lab-remedies\.toml:[0-9]+: scenario\[") as said:
         read_site(TEXT.replace(old, new), name=PATH.name)
     assert words in str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "access", "words"),
+    [
+        (
+            "second",
+            Access(client="10.77.1.9", server="192.168.2.210"),
+            "this machine's address 10.77",
+        ),
+        ("second", Access(client="10.0.0.9", gateway="10.77.1.254"), "the router's on our way"),
+        ("shim", Access(client="192.168.2.250"), "the shim would have this machine's address"),
+        ("second", Access(), "overlaps 10.77.0.1/16 of wg0"),
+    ],
+)
+def test_a_remedy_that_could_cut_us_off_is_refused(
+    scenario: str, access: Access, words: str
+) -> None:
+    """Before anything is built; and one that could not is not."""
+    site = _site()[0]
+    link = LinkFact("wg0", "wireguard", "", 1420, "UNKNOWN", 0, addresses=("10.77.0.1/16",))
+    links = (link,) if not access.client else ()
+    reasons = [*cuts(site.hosts[0], site.scenario(scenario), access, links)]
+    assert any(words in reason for reason in reasons), reasons
+    harmless = Access(client="192.168.2.9", server="192.168.2.210", link="enp0s5")
+    assert not [*cuts(site.hosts[0], site.scenario(scenario), harmless, ())]
 
 
 def test_the_labs_name_server_answers_as_an_authority() -> None:
