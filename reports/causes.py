@@ -39,6 +39,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "vlan-missing": ("vlan-missing", "vlan-other-id", "vlan-untagged"),
     "echo-dropped": ("echo-requests-dropped", "echo-replies-dropped"),
     "names": ("name-wrong", "resolver-dead"),
+    "name-server": ("name-server-silent", "name-server-lacks-names"),
     "gateway": ("gateway-gone", "gateway-mute", "gateway-stale"),
     "proxy-arp": ("proxy-arp", "gateway-proxy-arp"),
     "duplicate-address": ("duplicate-address", "duplicate-mac"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,15 @@ import pytest
 from fixtures.lab.name_server import answer
 from fixtures.planning import plan_for_bare_hosts, plan_lines
 from matrix.access import Access, cuts
+from matrix.diagnose import diagnose
 from matrix.errors import ConfigError
+from matrix.judge import judge
 from matrix.plan import plan
-from matrix.probes import Expected
+from matrix.probes import By, Expected, Observation, Relation, Resolution
 from matrix.record import LinkFact
 from matrix.site import read_site
 from matrix.topology import Probe, Remedies, Topology
+from tests.unit.sample_net import LAB, Net, scene
 
 PATH = Path(__file__).parents[2] / "sites" / "lab-remedies.toml"
 TEXT = PATH.read_text()
@@ -162,3 +166,32 @@ def test_the_labs_name_server_answers_as_an_authority() -> None:
     assert answer(asked, {})[3] & 15 == 3
     with pytest.raises(ValueError, match="not one question"):
         answer(said, names)
+
+
+@pytest.mark.parametrize(
+    ("code", "rule", "words"),
+    [
+        ("SERVFAIL", "name-server-silent", "gives c5, c6, c7, c8 no answer"),
+        ("NXDOMAIN", "name-server-lacks-names", "does not know c5, c6, c7, c8"),
+    ],
+)
+def test_a_name_server_that_lets_us_down_is_named(code: str, rule: str, words: str) -> None:
+    """Alone, with every cell that it opens; Docker's own server answers for the rest."""
+    vlan = replace(
+        LAB.scenario("vlan"), remedies=Remedies(name_server=IPv4Address("192.168.200.53"))
+    )
+    site = replace(LAB, scenarios=(LAB.scenario("bridge"), vlan))
+    whole = scene(Net(LAB))
+    cells = plan(site)
+    outcomes = dict(whole.outcomes)
+    for cell in cells:
+        if cell.scenario == "vlan" and cell.by is By.NAME and cell.relation is Relation.REMOTE:
+            found = Resolution(cell.target.name, (), code, "127.0.0.11", 4.0)
+            outcomes[cell.id] = Observation(cell.id, "", 0, 0, resolution=found)
+    judged = judge(cells, outcomes, whole.identities)
+    causes, _ = diagnose(
+        replace(whole, topology=site, cells=cells, outcomes=outcomes, judgements=judged)
+    )
+    assert [cause.rule for cause in causes] == [rule]
+    assert words in causes[0].line
+    assert len(causes[0].cells) == 8
