@@ -179,7 +179,7 @@ def with_protocols(
             for cell in names if probe is Probe.IPV6_NAME else pairs:
                 if probe in SIXES and not _has_ipv6(cell, scenario):
                     continue
-                if probe in CASTS and _shim_hears(cell, scenario):
+                if _by_a_shim(cell, scenario):
                     continue
                 found = protocol_expectation(cell, scenario, probe)
                 if found is not None:
@@ -191,8 +191,12 @@ def with_protocols(
                     )
 
 
-def _shim_hears(cell: Cell, scenario: Scenario) -> bool:
-    """Whether a host with a shim takes a cast in twice, or not at all, hangs on its other settings."""
+def _by_a_shim(cell: Cell, scenario: Scenario) -> bool:
+    """Between a host with a shim and its own containers only echoes are asked.
+
+    The other probes are sent from the host's own address, for which the shim does not answer ARP; and
+    whether it takes a cast in hangs on its other settings.
+    """
     own = cell.relation in (Relation.OWN_HOST, Relation.OWN_CONTAINER)
     return own and scenario.remedies.shim_of(cell.source.host) is not None
 

@@ -79,6 +79,9 @@ def test_every_remedy_opens_its_cells_and_is_undone(remedy_lab: Lab, tmp_path: P
     for cell in run.record["cells"]:
         if cell["verdict"] == "PASS" and cell["target_kind"] != "gateway":
             assert cell["observed"]["request_seen"] == "yes", cell
+    # A container with a second link still asks the segment around, by its macvlan link.
+    claims = {(scenario, address) for (scenario, address), _ in run.record["evidence"]["claims"]}
+    assert ("second", "192.168.200.102") in claims
     assert not run.record["trouble"]
     assert not run.record["causes"]
     assert {r.partition(":")[0] for s in run.record["site"]["scenarios"] for r in s["remedies"]} == {
@@ -89,6 +92,17 @@ def test_every_remedy_opens_its_cells_and_is_undone(remedy_lab: Lab, tmp_path: P
     # The truth table in docs/ has been made from such a run, and this one says the same.
     assert said(markdown([load(data)]), "Remedies") == said(PAGE.read_text(), "Remedies")
     assert [on_host(remedy_lab, host, LOOK) for host in (MASTER, NODE)] == before
+
+
+@pytest.mark.thorough
+def test_every_probe_holds_beside_the_remedies(remedy_lab: Lab, tmp_path: Path) -> None:
+    """TCP, UDP, full size and casts from containers with two links, and past a shim."""
+    run = run_matrix(remedy_lab, tmp_path, "--site", str(PATH), "-m", "remedy", "--probe", "all")
+    assert run.code == 0, run.text
+    verdicts = run.verdicts()
+    assert verdicts["second:b1:b3:tcp"] == verdicts[f"shim:s1:{NODE}:udp"] == "PASS"
+    assert verdicts[f"second:b1:{MASTER}:tcp"] == "BLOCKED"
+    assert f"shim:s1:{MASTER}:tcp" not in verdicts
 
 
 @pytest.mark.thorough

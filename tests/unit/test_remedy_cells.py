@@ -69,15 +69,17 @@ def test_exactly_the_cells_that_a_remedy_opens_are_flipped() -> None:
 
 
 def test_other_probes_ask_nothing_that_a_shim_leaves_open() -> None:
-    """By the addresses of a remedy only echoes are asked, and no cast between a host and its own."""
+    """By the addresses of a remedy only echoes are asked, and so between a host and its own."""
     site = replace(_site()[0], probes=tuple(Probe))
     for cell in plan(site):
         if cell.probe is not Probe.ICMP:
             assert not cell.source.of
             assert not cell.target.of
-    cast = {c.id for c in plan(site) if c.probe is Probe.BROADCAST and c.scenario == "shim"}
-    assert f"shim:s1:{NODE}:broadcast" in cast
-    assert f"shim:s1:{MASTER}:broadcast" not in cast
+    asked = {c.id for c in plan(site) if c.scenario == "shim"}
+    for probe in ("tcp", "mtu", "broadcast"):
+        assert f"shim:s1:{NODE}:{probe}" in asked
+        assert f"shim:s1:{MASTER}:{probe}" not in asked
+        assert f"shim:{MASTER}:s1:{probe}" not in asked
 
 
 def test_the_plan_shows_each_step_with_its_undo() -> None:
