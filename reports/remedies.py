@@ -13,7 +13,8 @@ _HEAD = """\
 
 A cell that is BLOCKED names its remedy, and its report holds the same sections as this page. The
 commands are those of `sites/lab.toml`: put your own link, addresses and names in their place, and
-run them as root.
+run them as root. A run builds, proves and takes back the first four itself where the site says so:
+[remedies-run.md](remedies-run.md).
 
 This page is made from `matrix/remedies.py`: `python -m reports remedies > docs/remedies.md`.
 """
