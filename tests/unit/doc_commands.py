@@ -23,6 +23,7 @@ PROGRAMS = (
     "sed", "mkdir",
 )  # fmt: skip
 MADE = {
+    "docs/behaviour.md": "tests/unit/test_behaviour.py",
     "docs/causes.md": "tests/unit/test_reports_causes.py",
     "docs/doctor.md": "tests/unit/test_preflight.py",
     "docs/faults.md": "tests/lab/test_lab_faults.py",
