@@ -77,6 +77,10 @@ def remedy_checks(site: dict[str, Any]) -> Iterator[Fault]:
             words = "a container never reaches a server on its own host; write another machine's"
             yield (*loc, "name_server"), f"{server} is {owners[server]}: {words}"
         yield from _derived(loc, scenario, names)
+        linked = [k for k in ("host_shims", "second_networks") if remedies.get(k)]
+        if linked and site.get("lifecycle"):
+            words = "an event takes its routes or links away, and only a run makes them again; "
+            yield (*loc, linked[0]), f"{words}write the [[lifecycle]] events into a site without it"
 
 
 def _owners(scenario: dict[str, Any], hosts: dict[str, dict[str, Any]]) -> dict[IPv4Address, str]:

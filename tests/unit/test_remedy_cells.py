@@ -118,6 +118,11 @@ def test_the_plan_shows_each_step_with_its_undo() -> None:
         ('"192.168.40.53"', '"192.168.40.11"', "never reaches a server on its own host"),
         ("add_host = true", "add_hosts = true", "did you mean 'add_host'?"),
         ('b1 = "', '"dev-node-01.second" = "', "is what the report calls an address of a remedy"),
+        (
+            "[timing]",
+            '[[lifecycle]]\nevent = "restart"\ntarget = "s1"\n[timing]',
+            "into a site without",
+        ),
         ('dev-node-01 = "192.168.2.251"', 'dev-node = "192.168.2.251"', "is no host of this site"),
     ],
 )
