@@ -100,9 +100,7 @@ class Rounds:
         took_s = round(time.monotonic() - began, 1)
         return Round(row.name, phase.name, host, round(after_s, 3), took_s, tuple(troubles), text)
 
-    def _strike(
-        self, row: Row, phase: Phase, run: Started, host: str, after_s: float
-    ) -> list[str]:
+    def _strike(self, row: Row, phase: Phase, run: Started, host: str, after_s: float) -> list[str]:
         if phase is not ANY and not run.comes_to(phase.words, START_S):
             run.process.kill()
             return [f"the run did not come to {phase.words!r}:\n{run.text[-3000:]}"]

@@ -123,7 +123,12 @@ ROWS = (
         hold_s=0.0,
         rounds=1,
     ),
-    Row("docker-stop", "dockerd is ended; started again after the run", strikes.stop_docker, rounds=1),
+    Row(
+        "docker-stop",
+        "dockerd is ended; started again after the run",
+        strikes.stop_docker,
+        rounds=1,
+    ),
     Row(
         "docker-kill",
         "dockerd is killed (SIGKILL) and started again at once",

@@ -195,7 +195,7 @@ def read_only(target: Target) -> Iterator[None]:
 def _small_disk(target: Target) -> Iterator[None]:
     inside, host = target.arena.inside, target.host
     inside(host, "sh", "-c", "mkdir -m 700 -p /run/l2matrix")
-    inside(host, *"mount -t tmpfs -o size=8k,mode=700 chaos /run/l2matrix".split())
+    inside(host, "mount", "-t", "tmpfs", "-o", "size=8k,mode=700", "chaos", "/run/l2matrix")
     try:
         yield
     finally:
