@@ -9,10 +9,14 @@ import random
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from chaos.arena import ROOT, arena
+from chaos.others import OTHERS
+from chaos.page import page
 from chaos.rounds import Round, Rounds
 from chaos.rows import ROWS
 
@@ -20,53 +24,61 @@ from chaos.rows import ROWS
 def main(argv: list[str]) -> int:
     """Play, print each round, write the figures. Returns 1 where something was not survived."""
     parser = argparse.ArgumentParser(prog="chaos", description=(__doc__ or "").split(": ", 1)[1])
-    parser.add_argument(
-        "--rounds", type=int, help="rounds of each row and phase; default: each row's own"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=1, help="the same seed, the same moments; default 1"
-    )
-    parser.add_argument(
-        "--only", action="append", choices=[row.name for row in ROWS], help="only this row"
-    )
-    parser.add_argument("--phase", action="append", help="only this phase")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "chaos.json")
+    names = [*(row.name for row in ROWS), *(other.name for other in OTHERS)]
+    add = parser.add_argument
+    add("--rounds", type=int, help="rounds of each row and phase; default: each row's own number")
+    add("--seed", type=int, default=1, help="the same seed, the same moments; default 1")
+    add("--only", action="append", choices=names, help="this row; may be given again")
+    add("--phase", action="append", help="this phase; may be given again")
+    add("--minutes", type=float, default=60, help="begin no round after so long; default 60")
+    add("--out", type=Path, default=ROOT / "runs" / "chaos.json", help="where the rounds go")
+    add("--page", type=Path, help="write the figures there, as a page: docs/reliability.md")
     asked = parser.parse_args(argv)
-    folder = Path(f"/tmp/l2c-{os.getpid()}")  # noqa: S108  made private by the arena
-    played: list[Round] = []
-    rows = [row for row in ROWS if not asked.only or row.name in asked.only]
     began = time.monotonic()
+    folder = Path(f"/tmp/l2c-{os.getpid()}")  # noqa: S108  made private by the arena
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    played: list[Round] = []
     try:
-        with arena(folder) as made:
-            faults = {phase.fault for row in rows for phase in row.phases}
-            rounds = Rounds.on(made, random.Random(asked.seed), faults)  # noqa: S311  no secret
-            for row in rows:
-                for phase in row.phases:
-                    if asked.phase and phase.name not in asked.phase:
-                        continue
-                    for _ in range(asked.rounds or row.rounds):
-                        one = rounds.play(row, phase)
-                        played.append(one)
-                        _tell(one)
-                        asked.out.parent.mkdir(parents=True, exist_ok=True)
-                        asked.out.write_text(
-                            json.dumps([asdict(p) for p in played], indent=1) + "\n"
-                        )
+        for one in _play(asked, folder, began + 60 * asked.minutes):
+            played.append(one)
+            _tell(one)
+            asked.out.write_text(json.dumps([asdict(p) for p in played], indent=1) + "\n")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     survived = sum(one.survived for one in played)
     print(
-        f"{len(played)} tried, {survived} survived, {time.monotonic() - began:.0f} s; {asked.out}"
+        f"{len(played)} rounds, {survived} survived, {time.monotonic() - began:.0f} s; {asked.out}"
     )
+    if asked.page:
+        asked.page.write_text(page(played, asked.seed))
     return 0 if survived == len(played) else 1
+
+
+def _play(asked: argparse.Namespace, folder: Path, until: float) -> Iterator[Round]:
+    """Round after round."""
+    rows = [row for row in ROWS if not asked.only or row.name in asked.only]
+    others = [other for other in OTHERS if not asked.only or other.name in asked.only]
+    with arena(folder) as made:
+        faults = {phase.fault for row in rows for phase in row.phases}
+        rounds = Rounds.on(made, random.Random(asked.seed), faults)  # noqa: S311  no secret
+        plays: list[tuple[int, Callable[[], Round]]] = [
+            (row.rounds, partial(rounds.play, row, phase))
+            for row in rows
+            for phase in row.phases
+            if not asked.phase or phase.name in asked.phase
+        ]
+        plays += [(other.rounds, partial(other.play, rounds)) for other in others]
+        for number, play in plays:
+            for _ in range(asked.rounds or number):
+                if time.monotonic() > until:
+                    return
+                yield play()
 
 
 def _tell(one: Round) -> None:
     mark = "survived" if one.survived else "NOT SURVIVED"
-    print(
-        f"{one.row:<16} {one.phase:<12} {one.host} +{one.after_s:.2f} s: {mark} ({one.took_s} s)",
-        flush=True,
-    )
+    when = f"{one.row:<16} {one.phase:<12} {one.host or '-'} +{one.after_s:.2f} s"
+    print(f"{when}: {mark} ({one.took_s} s)", flush=True)
     for trouble in one.troubles:
         print("    " + trouble.replace("\n", "\n    "), flush=True)
 

@@ -113,10 +113,14 @@ class Arena:
         more = {"L2MATRIX_LAB_DIR": str(self.lab.state_dir), "PYTHONUNBUFFERED": "1"}
         return {**os.environ, **more, MARK: str(self.folder)}
 
+    def next_reports(self) -> Path:
+        """Where the next run that is started will put its reports."""
+        return self.folder / f"run-{self._count + 1}"
+
     def start(self, *arguments: str, before: tuple[str, ...] = ()) -> Started:
         """Start a run. ``before`` is a command that ends by becoming the run."""
+        reports = self.next_reports()
         self._count += 1
-        reports = self.folder / f"run-{self._count}"
         argv = [*before, sys.executable, "-m", "pytest", f"--report-dir={reports}", *arguments]
         process = subprocess.Popen(
             argv,

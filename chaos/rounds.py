@@ -39,6 +39,7 @@ class Round:
     took_s: float
     troubles: tuple[str, ...]
     said: str
+    tried: int = 1
 
     @property
     def survived(self) -> bool:
@@ -93,12 +94,25 @@ class Rounds:
             code, said = self.arena.cleanup()
             if code != 0 or _TRACEBACK.search(said):
                 troubles.append(f"cleanup ended with {code}: {said[-1500:]}")
+        return self.end(row.name, phase.name, after_s, began, troubles, host, run.text)
+
+    def end(
+        self,
+        row: str,
+        phase: str,
+        after_s: float,
+        began: float,
+        troubles: list[str],
+        host: str = "",
+        text: str = "",
+    ) -> Round:
+        """After all has ended and was cleaned up: is everything as it was, does the next run pass?"""
         troubles += [f"not as it was: {one}" for one in self.arena.changes_since(self.before)]
         if not troubles:
             troubles += self._next()
-        text = run.text if troubles else ""
         took_s = round(time.monotonic() - began, 1)
-        return Round(row.name, phase.name, host, round(after_s, 3), took_s, tuple(troubles), text)
+        said = text if troubles else ""
+        return Round(row, phase, host, round(after_s, 3), took_s, tuple(troubles), said)
 
     def _strike(self, row: Row, phase: Phase, run: Started, host: str, after_s: float) -> list[str]:
         if phase is not ANY and not run.comes_to(phase.words, START_S):
@@ -123,15 +137,9 @@ class Rounds:
         code = run.process.returncode
         if not (row.kills and code == -9) and code not in _CODES:  # noqa: PLR2004  SIGKILL
             troubles.append(f"it ended with {code}")
-        if found := _TRACEBACK.search(run.text):
-            place = max(0, found.start() - 500)
-            troubles.append(f"a traceback: {run.text[place : place + 3000]}")
-        truth = self.truth[phase.fault]
-        found_verdicts = verdicts(run)
-        for cell, verdict in found_verdicts.items():
-            if verdict not in (truth[cell], "INCONCLUSIVE", "", None):
-                why = next(c["reason"] for c in run.record["cells"] if c["id"] == cell)
-                troubles.append(f"untrue: {cell} is {verdict}, not {truth[cell]}: {why}")
+        troubles += traceback_in(run.text)
+        troubles += self.untrue(run, phase.fault)
+        truth, found_verdicts = self.truth[phase.fault], verdicts(run)
         if not row.kills:
             if set(found_verdicts) != set(truth):
                 troubles.append(f"{len(found_verdicts)} cells of {len(truth)} are in run.json")
@@ -142,6 +150,15 @@ class Rounds:
                 troubles.append(f"{len(lost)} cells did not run, and it ended with 0")
         return troubles
 
+    def untrue(self, run: Started, fault: str) -> list[str]:
+        """Verdicts that are not what a whole run with this fault of the lab says, nor INCONCLUSIVE."""
+        truth, troubles = self.truth[fault], []
+        for cell in run.record.get("cells", ()):
+            name, verdict = cell["id"], cell["verdict"]
+            if verdict not in (truth[name], "INCONCLUSIVE", "", None):
+                troubles.append(f"untrue: {name} is {verdict}, not {truth[name]}: {cell['reason']}")
+        return troubles
+
     def _next(self) -> list[str]:
         run = self.arena.start("-q", *NEXT)
         if not run.ends(START_S):
@@ -150,6 +167,15 @@ class Rounds:
         if run.process.returncode != 0:
             return [f"the next run ended with {run.process.returncode}:\n{run.text[-3000:]}"]
         return []
+
+
+def traceback_in(text: str) -> list[str]:
+    """What of it no user should ever see."""
+    found = _TRACEBACK.search(text)
+    if not found:
+        return []
+    place = max(0, found.start() - 500)
+    return [f"a traceback: {text[place : place + 3000]}"]
 
 
 def verdicts(run: Started) -> dict[str, str]:

@@ -202,3 +202,9 @@ def _small_disk(target: Target) -> Iterator[None]:
         inside(host, "umount", "/run/l2matrix")
         with contextlib.suppress(RuntimeError):
             inside(host, "rmdir", "/run/l2matrix")
+
+
+def kill_host(arena: Arena, host: str) -> None:
+    """SIGKILL of every process in a host's network namespace, its first one too. No way back."""
+    for pid in arena.processes_of(host, ""):
+        processes.end(pid, signal.SIGKILL, 5)
