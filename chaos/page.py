@@ -11,22 +11,27 @@ from chaos.rows import ROWS
 _HEAD = """\
 # What was done to it, and what it survived
 
-Made by `./toxw run -e chaos`; `python -m chaos --help` for more rounds, other seeds (`--seed`), or one row (`--only`). Do not edit by hand.
+Made by `./toxw run -e chaos`; not edited by hand. `python -m chaos --help`: more rounds, another seed
+(`--seed`), one row (`--only`).
 
-A real run on the embedded lab (real sshd, dockerd, macvlan; 112 cells) is struck at a random moment of each phase: opening, preflight, building, probing, asking again
-with witnesses, tearing down. A round is survived only if all of this is so:
+A real run on the embedded lab (real sshd, dockerd, macvlan; 112 cells) is struck at a random moment of
+each phase: opening, preflight, building, probing, asking again with witnesses, tearing down. A round
+is survived only if all of this is so:
 
-- the run has ended within its deadline, and `cleanup` within 60 s; no traceback was shown by either;
-- no verdict is untrue: each cell says what it says on a lab that nobody strikes, or INCONCLUSIVE with a reason, and then the run fails;
-- links, addresses, routes, rules, settings, firewall, networks, containers, images, mounts, files and processes of both hosts, and processes of this machine, are as they were:
-  after the run itself where its host could be reached, else after **one** `python -m fixtures cleanup`;
+- the run has ended within its deadline, and `cleanup` within 60 s, both without a traceback;
+- no verdict is untrue: each cell says what it says on a lab that nobody strikes, or INCONCLUSIVE with
+  a reason, and then the run fails;
+- links, addresses, routes, rules, settings, firewall, networks, containers, images, mounts, files and
+  processes of both hosts, and processes of this machine, are as they were: after the run itself where
+  its host could be reached, else after **one** `python -m fixtures cleanup`;
 - the next run passes.
 
 """
 
 _TAIL = """
-Not tried: a jump of this machine's clock (no deadline and no phase is measured by the time of day: `tests/unit/test_clocks.py` looks for it in every source), and a loss of power in the
-middle of a write to the host's journal, beyond the cut-off lines that its tests have.
+Not tried: a jump of this machine's clock (no deadline and no phase is measured by the time of day;
+`tests/unit/test_clocks.py` looks for it in every source), and a loss of power in the middle of a write
+to the host's journal, beyond the cut-off lines that its tests have.
 """
 
 
