@@ -251,6 +251,7 @@ def test_no_apt(machine: Machine) -> None:
             {},
             "iproute2 qemu-system-x86 qemu-utils mmdebstrap cpio lz4 e2fsprogs util-linux",
         ),
+        (["run", "-e", "chaos"], {}, "iproute2 nftables"),
         (["run"], {}, "iproute2 uidmap nftables"),
         (["run"], {"TOXENV": "lab"}, "iproute2"),
         (["run", "-e", "ALL"], {"TOXENV": "x"}, "iproute2 uidmap nftables"),
