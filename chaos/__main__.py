@@ -32,12 +32,13 @@ def main(argv: list[str]) -> int:
     add("--phase", action="append", help="this phase; may be given again")
     add("--minutes", type=float, default=60, help="begin no round after so long; default 60")
     add("--out", type=Path, default=ROOT / "runs" / "chaos.json", help="where the rounds go")
+    add("--resume", action="store_true", help="keep what --out holds of rows not played now")
     add("--page", type=Path, help="write the figures there, as a page: docs/reliability.md")
     asked = parser.parse_args(argv)
     began = time.monotonic()
     folder = Path(f"/tmp/l2c-{os.getpid()}")  # noqa: S108  made private by the arena
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    played: list[Round] = []
+    played = _held(asked) if asked.resume and asked.out.exists() else []
     try:
         for one in _play(asked, folder, began + 60 * asked.minutes):
             played.append(one)
@@ -52,6 +53,13 @@ def main(argv: list[str]) -> int:
     if asked.page:
         asked.page.write_text(page(played, asked.seed))
     return 0 if survived == len(played) else 1
+
+
+def _held(asked: argparse.Namespace) -> list[Round]:
+    """The rounds of another time, but for those of rows that are played again."""
+    found = json.loads(asked.out.read_text())
+    rounds = [Round(**{**one, "troubles": tuple(one["troubles"])}) for one in found]
+    return [one for one in rounds if asked.only and one.row not in asked.only]
 
 
 def _play(asked: argparse.Namespace, folder: Path, until: float) -> Iterator[Round]:
