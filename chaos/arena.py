@@ -29,7 +29,7 @@ SETTLE_S = 15.0
 """So long what was ended may take to be gone: a container's shim, an agent whose input ended."""
 
 POLL_S = 0.1
-CLEANUP_S, LOOK_S = 60.0, 30.0
+CLEANUP_S, LOOK_S = 180.0, 30.0
 
 _LOOK = (
     "ip -d -o link | sed 's/ qdisc .* group/ group/'; ip -o addr; ip route show table all; ip rule; "
@@ -136,9 +136,9 @@ class Arena:
         threading.Thread(target=started.read, daemon=True).start()
         return started
 
-    def cleanup(self) -> tuple[int, str]:
+    def cleanup(self, *arguments: str) -> tuple[int, str]:
         """``python -m fixtures cleanup``, once: its exit code and what it says."""
-        argv = [sys.executable, "-m", "fixtures", "cleanup"]
+        argv = [sys.executable, "-m", "fixtures", "cleanup", *arguments]
         try:
             done = subprocess.run(
                 argv, cwd=ROOT, env=self.environment(), stdin=subprocess.DEVNULL,

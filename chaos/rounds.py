@@ -91,7 +91,7 @@ class Rounds:
             if row.heals and not troubles:
                 changed = self.arena.changes_since(framed)
                 troubles += [f"not put back by the run itself: {one}" for one in changed]
-            code, said = self.arena.cleanup()
+            code, said = self.arena.cleanup(*(["--wait=130"] if row.waits else []))
             if code != 0 or _TRACEBACK.search(said):
                 troubles.append(f"cleanup ended with {code}: {said[-1500:]}")
         return self.end(row.name, phase.name, after_s, began, troubles, host, run.text)

@@ -48,6 +48,7 @@ class Row:
         frame: a strike that stands from before the run until after the cleanup.
         kills: the run itself is killed by it.
         heals: the run itself puts everything back; no cleanup is needed.
+        waits: the agent may not have heard that its run is over: cleanup waits for the lease's end.
         rounds: of a soak, for each phase.
         deadline_s: the run must have ended so long after it was struck.
     """
@@ -60,6 +61,7 @@ class Row:
     frame: Strike | None = None
     kills: bool = False
     heals: bool = False
+    waits: bool = False
     rounds: int = 2
     deadline_s: float = 90.0
 
@@ -93,6 +95,7 @@ ROWS = (
         "ssh-dead",
         "SSH packets of a host vanish until the run has ended",
         strikes.stall_ssh,
+        waits=True,
         rounds=1,
         deadline_s=150.0,
     ),
@@ -100,6 +103,7 @@ ROWS = (
         "host-vanishes",
         "a host's cable is pulled and its SSH port silent until the run has ended",
         strikes.vanish,
+        waits=True,
         rounds=1,
         deadline_s=150.0,
     ),
