@@ -49,6 +49,7 @@ class Row:
         kills: the run itself is killed by it.
         heals: the run itself puts everything back; no cleanup is needed.
         waits: the agent may not have heard that its run is over: cleanup waits for the lease's end.
+        true: of a reason, what the strike makes true: a FAIL that says so is right.
         rounds: of a soak, for each phase.
         deadline_s: the run must have ended so long after it was struck.
     """
@@ -62,9 +63,13 @@ class Row:
     kills: bool = False
     heals: bool = False
     waits: bool = False
+    true: str = ""
     rounds: int = 2
     deadline_s: float = 90.0
 
+
+NO_NAMES = r"127\.0\.0\.11 gave no answer"
+"""dockerd is the name server of its containers: while it does not answer, no name resolves."""
 
 ROWS = (
     Row(
@@ -111,6 +116,7 @@ ROWS = (
         "docker-pause",
         "dockerd is stopped in its tracks (SIGSTOP) for 2 s",
         strikes.hang_docker,
+        true=NO_NAMES,
         hold_s=2.0,
         heals=True,
     ),
@@ -118,12 +124,14 @@ ROWS = (
         "docker-hang",
         "dockerd is stopped in its tracks until the run has ended",
         strikes.hang_docker,
+        true=NO_NAMES,
         rounds=1,
     ),
     Row(
         "docker-restart",
         "dockerd is ended and started again at once",
         strikes.stop_docker,
+        true=NO_NAMES,
         hold_s=0.0,
         rounds=1,
     ),
@@ -131,12 +139,14 @@ ROWS = (
         "docker-stop",
         "dockerd is ended; started again after the run",
         strikes.stop_docker,
+        true=NO_NAMES,
         rounds=1,
     ),
     Row(
         "docker-kill",
         "dockerd is killed (SIGKILL) and started again at once",
         strikes.kill_docker,
+        true=NO_NAMES,
         hold_s=0.0,
         rounds=1,
     ),
