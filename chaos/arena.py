@@ -104,6 +104,7 @@ class Arena:
     folder: Path
     hosts: dict[str, HostStatus] = field(default_factory=dict)
     _count: int = 0
+    _last: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
         self.hosts = {host.name: host for host in self.lab.status().hosts}
@@ -132,9 +133,16 @@ class Arena:
             text=True,
             errors="replace",
         )
+        self._last = process
         started = Started(process, reports)
         threading.Thread(target=started.read, daemon=True).start()
         return started
+
+    def stop(self) -> None:
+        """End the last run where it still goes on: the soak itself was interrupted."""
+        if self._last is not None and self._last.poll() is None:
+            self._last.kill()
+            self._last.wait()
 
     def cleanup(self, *arguments: str) -> tuple[int, str]:
         """``python -m fixtures cleanup``, once: its exit code and what it says."""
@@ -223,4 +231,8 @@ def arena(folder: Path) -> Iterator[Arena]:
     """An arena for the time of a ``with`` block. ``folder`` must be short: a socket is in it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with running_lab(state_dir=folder / "lab") as lab:
-        yield Arena(lab, folder)
+        made = Arena(lab, folder)
+        try:
+            yield made
+        finally:
+            made.stop()
