@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,8 @@ def main(argv: list[str]) -> int:
     began = time.monotonic()
     folder = Path(f"/tmp/l2c-{os.getpid()}")  # noqa: S108  made private by the arena
     asked.out.parent.mkdir(parents=True, exist_ok=True)
+    for number in (signal.SIGINT, signal.SIGTERM):  # in the background the former is ignored
+        signal.signal(number, signal.default_int_handler)
     played = _held(asked) if asked.resume and asked.out.exists() else []
     try:
         for one in _play(asked, folder, began + 60 * asked.minutes):
