@@ -33,7 +33,8 @@ def main(argv: list[str]) -> int:
     add("--phase", action="append", help="this phase; may be given again")
     add("--minutes", type=float, default=60, help="begin no round after so long; default 60")
     add("--out", type=Path, default=ROOT / "runs" / "chaos.json", help="where the rounds go")
-    add("--resume", action="store_true", help="keep what --out holds of rows not played now")
+    add("--resume", action="store_true", help="add to the rounds that --out holds")
+    add("--afresh", action="store_true", help="but count the rows that are played now anew")
     add("--page", type=Path, help="write the figures there, as a page: docs/reliability.md")
     asked = parser.parse_args(argv)
     began = time.monotonic()
@@ -59,10 +60,10 @@ def main(argv: list[str]) -> int:
 
 
 def _held(asked: argparse.Namespace) -> list[Round]:
-    """The rounds of another time, but for those of rows that are played again."""
+    """The rounds of another time."""
     found = json.loads(asked.out.read_text())
     rounds = [Round(**{**one, "troubles": tuple(one["troubles"])}) for one in found]
-    return [one for one in rounds if asked.only and one.row not in asked.only]
+    return [one for one in rounds if not asked.afresh or one.row not in (asked.only or ())]
 
 
 def _play(asked: argparse.Namespace, folder: Path, until: float) -> Iterator[Round]:
