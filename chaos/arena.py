@@ -55,10 +55,11 @@ class Started:
     def read(self) -> None:
         """Keep what it says, until it says no more."""
         assert self.process.stdout is not None  # noqa: S101  it was started with a pipe
-        for line in self.process.stdout:
-            with self._more:
-                self.lines.append(line)
-                self._more.notify_all()
+        with self.process.stdout as said:
+            for line in said:
+                with self._more:
+                    self.lines.append(line)
+                    self._more.notify_all()
         with self._more:
             self._over = True
             self._more.notify_all()

@@ -35,7 +35,7 @@ def at(phase: Phase, seconds: float) -> Phase:
 
 STRUCK = [
     pytest.param("agent-kill", at(BUILDING, 0.5), id="agent killed while it builds"),
-    pytest.param("disk-full", OPENING, id="no byte for the journal"),
+    pytest.param("disk-full", OPENING, marks=pytest.mark.thorough),
     pytest.param("ssh-reset", at(PROBING, 0.3), marks=pytest.mark.thorough),
     pytest.param("ssh-stall", at(BUILDING, 0.3), marks=pytest.mark.thorough),
     pytest.param("docker-hang", at(BUILDING, 0.3), marks=pytest.mark.thorough),
