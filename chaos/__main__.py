@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
         f"{len(played)} rounds, {survived} survived, {time.monotonic() - began:.0f} s; {asked.out}"
     )
     if asked.page:
-        asked.page.write_text(page(played, asked.seed))
+        asked.page.write_text(page(played))
     return 0 if survived == len(played) else 1
 
 

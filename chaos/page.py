@@ -36,7 +36,7 @@ to the host's journal, beyond the cut-off lines that its tests have.
 """
 
 
-def page(rounds: Sequence[Round], seed: int) -> str:
+def page(rounds: Sequence[Round]) -> str:
     """The page, whole."""
     words = {row.name: row.what for row in ROWS} | {other.name: other.what for other in OTHERS}
     lines = ["| what | name | tried | survived | longest round |", "|---|---|---|---|---|"]
@@ -54,7 +54,7 @@ def page(rounds: Sequence[Round], seed: int) -> str:
         if not one.survived
     ]
     more = ["", "Not survived:", "", *said] if said else []
-    return _HEAD + "\n".join([*lines, "", f"Seed {seed}.", *more]) + "\n" + _TAIL
+    return _HEAD + "\n".join([*lines, *more]) + "\n" + _TAIL
 
 
 def _plain(text: str) -> str:

@@ -67,7 +67,7 @@ def test_the_page_counts_what_was_lost() -> None:
     """A round that was not survived is no survivor on the page, and is told with its words."""
     good = Round("agent-kill", "building", "h", 0.5, 9.0, (), "")
     bad = replace(good, took_s=20.0, troubles=("it <hung> | here\nnow",))
-    text = page([good, bad, good], 7)
+    text = page([good, bad, good])
     assert "| the agent on a host is killed | `agent-kill` | 3 | 2 | 20 s |" in text
     assert "it &lt;hung> \\| here now" in text
-    assert "Not survived" not in page([good], 7)
+    assert "Not survived" not in page([good])
