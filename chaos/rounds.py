@@ -125,7 +125,8 @@ class Rounds:
         else:
             with row.strike(Target(self.arena, host, run)):
                 ended = run.ends(row.deadline_s if row.hold_s is None else row.hold_s)
-            ended = ended or run.ends(row.deadline_s)
+            if row.hold_s is not None:
+                ended = ended or run.ends(row.deadline_s)
         if not ended:
             run.process.kill()
             run.ends(5)

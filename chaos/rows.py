@@ -97,6 +97,15 @@ ROWS = (
         heals=True,
     ),
     Row(
+        "ssh-stall-long",
+        "SSH packets of a host vanish for 40 s, longer than an agent may be silent",
+        strikes.stall_ssh,
+        hold_s=40.0,
+        waits=True,
+        rounds=1,
+        deadline_s=150.0,
+    ),
+    Row(
         "ssh-dead",
         "SSH packets of a host vanish until the run has ended",
         strikes.stall_ssh,
