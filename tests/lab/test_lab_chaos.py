@@ -38,6 +38,7 @@ STRUCK = [
     pytest.param("disk-full", OPENING, marks=pytest.mark.thorough),
     pytest.param("ssh-reset", at(PROBING, 0.3), marks=pytest.mark.thorough),
     pytest.param("ssh-stall", at(BUILDING, 0.3), marks=pytest.mark.thorough),
+    pytest.param("ssh-stall-long", at(PROBING, 0.3), marks=pytest.mark.thorough),
     pytest.param("docker-hang", at(BUILDING, 0.3), marks=pytest.mark.thorough),
     pytest.param("docker-kill", at(PROBING, 0.3), marks=pytest.mark.thorough),
     pytest.param("controller-kill", at(BUILDING, 0.5), marks=pytest.mark.thorough),
