@@ -7,10 +7,9 @@ import queue
 import pytest
 
 from fixtures import agent_channel
-from fixtures.agent import frames
 from fixtures.agent_channel import AgentChannel
 from matrix.errors import WorldError
-from tests.unit.test_hostile_agent import Liar
+from tests.unit.sample_liar import Liar
 
 
 class Stalled(Liar):
@@ -40,4 +39,3 @@ def test_a_silent_agent_is_lost_long_before_a_call_is_given_up(
     assert ended.get(timeout=60) == "hung up"
     with pytest.raises(WorldError, match="the agent is gone"):
         agent.call("facts", timeout_s=60)
-    assert agent.hello["protocol"] == frames.PROTOCOL
