@@ -11,8 +11,8 @@ from chaos.rows import ROWS
 _HEAD = """\
 # What was done to it, and what it survived
 
-Made by `./toxw run -e chaos`; not edited by hand. `python -m chaos --help`: more rounds, another seed
-(`--seed`), one row (`--only`).
+Made by the soak, `./toxw run -e chaos`, and not edited by hand. Its own help tells how to play more
+rounds, other moments, or one row alone, and to add them to these.
 
 A real run on the embedded lab (real sshd, dockerd, macvlan; 112 cells) is struck at a random moment of
 each phase: opening, preflight, building, probing, asking again with witnesses, tearing down. A round
