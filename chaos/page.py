@@ -11,8 +11,9 @@ from chaos.rows import ROWS
 _HEAD = """\
 # What was done to it, and what it survived
 
-Made by the soak, `./toxw run -e chaos`, and not edited by hand. Its own help tells how to play more
-rounds, other moments, or one row alone, and to add them to these.
+Made by the soak, `./toxw run -e chaos`. Its own help tells how to play more rounds, other moments, or
+one row alone, and to add them to these: the rounds of one page need not have been played at one time,
+nor on one version. What broke in them was mended, and its row played again.
 
 A real run on the embedded lab (real sshd, dockerd, macvlan; 112 cells) is struck at a random moment of
 each phase: opening, preflight, building, probing, asking again with witnesses, tearing down. A round
