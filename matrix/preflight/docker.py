@@ -24,7 +24,9 @@ def engine(ward: Ward) -> Iterator[Said]:
     words = f"{docker.version}, API {docker.api}"
     if _major(docker.version) < OLDEST_DOCKER:
         yield refuse(f"Docker there is {words}", "install Docker 20.10 or later there")
-    if docker.rootless:
+    # Without root the lab's engines are rootless as well, but in the namespaces of their hosts.
+    rootless = docker.rootless and not ward.topology.embedded_lab
+    if rootless:
         yield refuse(
             f"Docker {words} runs rootless",
             "use the engine that root runs",
@@ -33,7 +35,7 @@ def engine(ward: Ward) -> Iterator[Said]:
     if ward.look.docker_channel:
         what, _, fix = ward.look.docker_channel.partition("\n  -> ")
         yield refuse(what, fix, why="networks and containers are made over the SSH connection")
-    good = _major(docker.version) >= OLDEST_DOCKER and not docker.rootless
+    good = _major(docker.version) >= OLDEST_DOCKER and not rootless
     if good and not ward.look.docker_channel:
         yield ok(words)
 
