@@ -369,7 +369,7 @@ def test_part_of_a_site_is_judged_whole(matrix: Matrix) -> None:
     assert len(kinds) == len(set(kinds)) == 52
     covered = run.record["coverage"]
     assert covered.pop("day") in run.text
-    assert covered == {"mode": "pairs", "cells_chosen": 52, "cells_in_plan": 112}
+    assert covered == {"mode": "pairs", "cells_chosen": 52, "cells_in_plan": 112, "shard": ""}
     assert "): 52 of 112 cells; the rest was not asked, but for " in run.text
     assert set(run.verdicts().values()) == {"PASS", "BLOCKED"}
 
