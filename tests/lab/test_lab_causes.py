@@ -165,7 +165,13 @@ ON_BOTH = [
 ]
 
 
-@pytest.mark.parametrize(("one", "two"), PAIRS, ids=["+".join(pair) for pair in PAIRS])
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        pytest.param(*pair, id="+".join(pair), marks=[pytest.mark.thorough] if place % 2 else [])
+        for place, pair in enumerate(PAIRS)
+    ],
+)
 def test_two_faults_are_both_named(lab: Lab, tmp_path: Path, one: str, two: str) -> None:
     """And nothing else is; what either of them breaks is not PASS or BLOCKED."""
     run = run_broken(lab, tmp_path, [Broken(one), Broken(two)])
