@@ -2,7 +2,7 @@
 
 Twice: as 20 segments of 50, where 49,000 pairs must answer and 950,000 must be silent, and as one
 segment of 1,000, where all 999,000 must answer. Every pair gets a verdict by the judge of a run,
-and each verdict that is not the right one is counted. The outcomes of 100,000 pairs at a time are
+and each verdict that is not the right one is counted. The outcomes of 125,000 pairs at a time are
 held: a run that kept a million of them would need gigabytes for its record alone.
 """
 
@@ -41,7 +41,7 @@ from matrix.topology import (
 )
 
 ENDPOINTS, SEGMENTS = 1000, 20
-AT_ONCE = 100_000
+AT_ONCE = 125_000
 SCENARIO = "scale"
 _REPLY = Expectation(Expected.REPLY, "both are on one wire", ttl=64)
 _SILENCE = Expectation(Expected.SILENCE, "they are on different wires")
