@@ -69,6 +69,7 @@ def way(lab: Lab) -> str:
     )
 
 
+@pytest.mark.thorough
 def test_a_new_mac_and_a_bounced_parent(lab: Lab, matrix: Matrix, fingerprint: Look) -> None:
     """Who is asked by the new container loses the time that it was gone; a bounce its time down.
 
