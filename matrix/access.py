@@ -22,7 +22,7 @@ class Access:
 
     ``client`` and ``server`` are the addresses of its two ends there, "" where it comes over no
     network. ``link`` is the one the answers leave by, and ``links`` all that carry it. ``unknown``
-    says why it cannot be told, "" where it can.
+    says why it cannot be told, "" where it can. ``lab``: the host is one of the embedded lab.
     """
 
     client: str = ""
@@ -31,6 +31,7 @@ class Access:
     gateway: str = ""
     links: tuple[str, ...] = ()
     unknown: str = ""
+    lab: bool = False
 
 
 def cuts(

@@ -244,6 +244,34 @@ CHANGES = [
 ]
 
 
+def test_the_link_that_has_our_address_carries_us_as_well() -> None:
+    """In a namespace of its own: what we send may come in by another link than answers leave by."""
+    look = (
+        "import json; from fixtures.agent import access as a; "
+        "out = a.way('198.51.100.9')[1]; "
+        "print(json.dumps([a.carriers([out, *a.owners('192.0.2.1')]), "
+        "a.carriers([out, *a.owners('2001:db8::1')]), a.carriers([out])]))"
+    )
+    made = (
+        "ip link add low type veth peer name low2 && ip link add out type veth peer name out2 && "
+        "ip link add in type bridge && ip link set low master in && "
+        "for link in in low low2 out out2; do ip link set $link up; done && "
+        "ip addr add 192.0.2.1/24 dev in && ip -6 addr add 2001:db8::1/64 dev in nodad && "
+        f'ip route add 198.51.100.0/24 dev out && {sys.executable} -c "{look}"'
+    )
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-ec", made],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # A veth's other end, in one namespace with it, counts as what it sits on.
+    every = ["in", "low", "low2", "out", "out2"]
+    assert json.loads(done.stdout) == [every, every, ["out", "out2"]]
+
+
 def test_whatever_changes_is_named(lab: Lab) -> None:
     """Each kind of thing, alone and by its own name; and nothing once it is back."""
     session = open_host(lab_host(lab, "dev-master-01"), lab.ssh_config, {}, lambda _h, _w: None)

@@ -101,7 +101,8 @@ def honest(
             "protocol": 1, "python": "3", "kernel": "6", "machine": "x", "boot_id": "b", "uid": 0,
             "pid": 7,
         },
-        "access": lambda: {"client": "", "server": "", "link": "", "gateway": "", "links": ["a"]},
+        "access": lambda: {"client": "", "server": "", "link": "", "gateway": "", "links": ["a"],
+                           "lab": False},
         "fingerprint": lambda: {k: ["x"] for k in ("routing", "rules", "neighbours", "sysctls")},
         "neighbours": lambda: {str(pid): {"192.168.2.222": ["02:00", "STALE"]} for pid in call["pids"]},
     }  # fmt: skip
