@@ -88,7 +88,7 @@ def honest(
             "taps": [[0, "a", "b"]] * call["taps"], "trouble": [], "dropped": [[0, 1]],
             "left_out": 0, "expired": False,
         },
-        "backlog": lambda: {"backlog": 3, "links": 4},
+        "backlog": lambda: {"backlog": wire.dropped() if wire else 3, "links": 4},
         "journal": lambda: [{"undo": "promisc", "link": "enp0s5"}],
         "facts": lambda: {**honest("hello", {})[0], "neighbours": ROOM},
         "preflight": lambda: measured(call),

@@ -17,6 +17,9 @@ class Wire:
 
     def __init__(self, open: Callable[[str, str], bool] = lambda _s, _t: True) -> None:  # noqa: A002  its word
         self.open = open
+        self.dropping: int = 0
+        """Packets that each kernel drops for want of time between two looks."""
+        self._dropped = 0
         self.names: dict[tuple[int, str], str] = {}
         self._places: dict[tuple[int, int], list[str]] = {}
         self._items: dict[int, tuple[str, str]] = {}
@@ -27,6 +30,11 @@ class Wire:
         """The answer of one of the agents, as it comes out of JSON."""
         call = {**call, "who": who}
         return json.loads(json.dumps(getattr(self, f"_{op}")(call)))
+
+    def dropped(self) -> int:
+        """How many they have dropped so far."""
+        self._dropped += self.dropping
+        return self._dropped
 
     def resolve(self, pid: int, name: str) -> dict[str, Any]:
         """What a container's resolver says; without any names all are known."""

@@ -27,8 +27,9 @@ from fixtures.doctor import look_at
 from fixtures.lease import Held, holder_of
 from fixtures.prober import Live, World
 from fixtures.prober_protocols import ProtocolProber
+from fixtures.protocol_answers import lacks
 from matrix.errors import WorldError
-from matrix.exchange import Exchange
+from matrix.exchange import Asked, Exchange
 from matrix.plan import plan
 from matrix.preflight import examine
 from matrix.preflight.look import Level
@@ -76,20 +77,24 @@ def agents(seed: int, wire: Wire, rates: tuple[float, float], site: Topology) ->
             session.agent.close()
 
 
-def asked(seed: int, open_: Callable[[str, str], bool], *rates: float) -> dict[str, bool]:
-    """Whether each cell's verdict is a good one, on a wire where so much is open."""
-    wire = Wire(open_)
-    with agents(seed, wire, (rates[0], rates[1]), SIX) as world:
+def outcomes_on(wire: Wire, seed: int = 0, *rates: float) -> dict[str, Asked]:
+    """What comes of all cells on that wire, where the agents spoil so many of their answers."""
+    with agents(seed, wire, (rates[0], rates[1]) if rates else (0, 0), SIX) as world:
         wire.names = {
             (world.source(cell).pid, cell.target.name): ends(cell)[1]
             for cell in CELLS
             if cell.probe is Probe.IPV6_NAME and cell.expectation.expected is Expected.REPLY
         }
         outcomes = ProtocolProber(SIX.timing).probe(CELLS, world)
-        notes = notes_of_ipv6(world)
+        assert all(isinstance(note, str) for note in notes_of_ipv6(world))
+    return outcomes
+
+
+def asked(seed: int, open_: Callable[[str, str], bool], *rates: float) -> dict[str, bool]:
+    """Whether each cell's verdict is a good one, on a wire where so much is open."""
+    outcomes = outcomes_on(Wire(open_), seed, *rates)
     assert set(outcomes) == {cell.id for cell in CELLS}
     assert all(isinstance(one, Exchange | NotRun) for one in outcomes.values())
-    assert all(isinstance(note, str) for note in notes)
     return {key: one.verdict.holds for key, one in judge_protocols(CELLS, outcomes).items()}
 
 
@@ -117,6 +122,20 @@ def test_good_agents_on_a_good_wire_have_good_cells() -> None:
     bad = asked(0, WIRES["nothing passes"], 0, 0)
     replies = [cell.id for cell in CELLS if cell.expectation.expected is Expected.REPLY]
     assert not any(bad[key] for key in replies)
+
+
+@pytest.mark.parametrize("name", WIRES)
+def test_what_a_kernel_dropped_itself_is_no_evidence(name: str) -> None:
+    """Neither a silence counts while it drops packets, nor a loss; what was answered in full does."""
+    calm, busy = Wire(WIRES[name]), Wire(WIRES[name])
+    busy.dropping = 5
+    first, second = outcomes_on(calm), outcomes_on(busy)
+    for cell in CELLS:
+        one, two = first[cell.id], second[cell.id]
+        missing = isinstance(one, Exchange) and lacks(one)
+        assert isinstance(two, NotRun) if missing else type(two) is type(one), cell.id
+        if missing and isinstance(two, NotRun):
+            assert "kernel dropped" in two.why
 
 
 def lied_about(seed: int, name: str) -> None:
@@ -147,6 +166,19 @@ def crossed(seed: int, *rates: float) -> dict[str, Crossing]:
     """What was seen across segments where everything crosses."""
     with agents(seed, Wire(), (rates[0], rates[1]), APART) as world:
         return crossings(ACROSS, world)
+
+
+def test_frames_that_a_kernel_dropped_leave_a_doubt_and_hide_no_leak() -> None:
+    """What was not seen is open then; what was seen stays seen, and is sent no more often than needed."""
+    for busy in (False, True):
+        for crosses in (False, True):
+            wire = Wire(lambda *_, crosses=crosses: crosses)
+            wire.dropping = 5 if busy else 0
+            with agents(0, wire, (0, 0), APART) as world:
+                found = crossings(ACROSS, world)
+            assert all(bool(one.seen) is crosses for one in found.values())
+            if busy:
+                assert all("kernel dropped" in one.doubt for one in found.values())
 
 
 def lied_across(seed: int) -> None:
