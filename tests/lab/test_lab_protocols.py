@@ -152,6 +152,25 @@ def test_a_firewall_in_a_container_is_told_from_the_network(lab: Lab, tmp_path: 
 
 
 @pytest.mark.thorough
+def test_a_cast_that_comes_to_a_host_by_another_link_has_come(lab: Lab, tmp_path: Path) -> None:
+    """Somebody gives the host a macvlan link on its NIC: then it hears its own containers."""
+
+    def act(_world: World) -> None:
+        on_host(
+            lab, M, "ip link add shim9 link enp0s5 type macvlan mode bridge; ip link set shim9 up"
+        )
+
+    site = replace(SITE, probes=(Probe.ICMP, Probe.BROADCAST))
+    try:
+        run = run_site(lab, tmp_path, site, ("bridge",), act)
+    finally:
+        on_host(lab, M, "ip link del shim9")
+    verdicts = {cell.id: cell.verdict for cell in run.cells}
+    assert {verdicts[f"bridge:{name}:{M}:broadcast"] for name in ("c1", "c2")} == {"LEAK"}
+    assert {verdicts[f"bridge:{name}:{M}:broadcast"] for name in ("c3", "c4")} == {"PASS"}
+
+
+@pytest.mark.thorough
 def test_what_is_filtered_between_the_hosts_is_told_by_its_direction(
     lab: Lab, tmp_path: Path
 ) -> None:
