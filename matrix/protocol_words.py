@@ -40,7 +40,7 @@ def where_lost(cell: Cell, seen: Exchange) -> str:
         asked = "neighbour discovery" if seen.probe in SIXES else "ARP"
         return f"; nobody answered {asked} for {seen.address} ({entry.state}){words}"
     if seen.departed == 0:
-        return f"; nothing left {source}'s link: dropped inside it{words}"
+        return f"; nothing with its address left {source}'s link: dropped or rewritten inside it{words}"
     if seen.at_link == 0 and not seen.arrived:
         return f"; nothing arrived at {target}'s link: lost on the way there{words}"
     if seen.at_link and not seen.left and not seen.arrived:
