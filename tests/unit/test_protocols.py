@@ -145,7 +145,7 @@ def test_healthy_evidence_is_good_and_silence_has_controls_of_its_own_kind() -> 
         ("bridge:c1:c3:tcp", {"ends": {"timeout": 3}, "arrived": 0, "left": 0, "came_back": 0},
          "FAIL", "c3's own stack did not take it in"),
         ("bridge:c1:c3:tcp", {"ends": {"timeout": 3}, "arrived": 0, "departed": 0, "at_link": 0},
-         "FAIL", "nothing left c1's link"),
+         "FAIL", "nothing with its address left c1's link"),
         ("bridge:c1:c3:tcp", {"ends": {"timeout": 3}, "arrived": 0, "came_back": 0}, "FAIL",
          "nothing came back to c1's link"),
         ("bridge:c1:c3:tcp", {"ends": {"refused": 3}, "arrived": 0}, "FAIL", "c3 itself refused"),
