@@ -22,7 +22,7 @@ from tests.lab.conftest import ROOT, MatrixRun, run_matrix
 
 PATH = ROOT / "sites" / "lab-isolation.toml"
 SITE = read_site(PATH.read_text(), name=PATH.name)
-KINDS = ["ARP", "broadcast", "multicast", "unicast"]
+KINDS = ["ARP", "broadcast", "multicast", "unicast", "IPv6"]
 RED, GREEN, BLUE = ("r1", "r2"), ("g1", "g2"), ("b1", "b2")
 
 # A machine with a leg in two VLANs that sends on in the one what it hears in the other. It has no MAC
@@ -37,7 +37,7 @@ nft 'table bridge join {{ chain c {{ type filter hook prerouting priority 0;
   iifname port-join vlan id {1} vlan id set {0} accept; iifname port-join drop; }} ; }}'
 for port in port-master-01 port-node-01; do
   nft "table netdev join-$port {{ chain c {{ type filter hook ingress device $port priority 0;
-    vlan id {0} dup to join; vlan id {1} dup to join; }} ; }}"
+    vlan id {0} {2} dup to join; vlan id {1} {2} dup to join; }} ; }}"
 done
 """
 PART = """\
@@ -125,7 +125,7 @@ def test_a_switch_that_joins_two_vlans_is_a_leak(
     """Every cell between the two is a LEAK, declared router or not, and the first thing that is said."""
     enter = isolation_lab.status().switch.enter
     here, name = (RED, "red") if vlan == 10 else (GREEN, "green")
-    with broken(enter, JOIN.format(vlan, 300), PART):
+    with broken(enter, JOIN.format(vlan, 300, ""), PART):
         run = run_matrix(isolation_lab, tmp_path, "--site", str(PATH), "-m", "isolation")
     assert run.code == 1
     assert set(across(run, here, BLUE).values()) == {"LEAK"}
@@ -137,6 +137,22 @@ def test_a_switch_that_joins_two_vlans_is_a_leak(
     headline = [line for line in run.text.splitlines() if "are not as expected" in line][-1]
     assert headline.startswith("LEAK between segments, in ")
     assert f"blue and {name}" in headline
+
+
+def test_vlans_joined_for_one_type_of_frames_alone_are_a_leak(
+    isolation_lab: Lab, tmp_path: Path
+) -> None:
+    """What passes IPv6 and nothing else is as bad: neighbours find each other through it."""
+    enter = isolation_lab.status().switch.enter
+    with broken(enter, JOIN.format(10, 300, "vlan type ip6"), PART):
+        run = run_matrix(
+            isolation_lab, tmp_path, "--site", str(PATH), "-m", "isolation", "-k", "b1 and r2"
+        )
+    assert run.code == 1
+    assert across(run, BLUE, RED) == {"red:r2:b1:address": "LEAK", "blue:b1:r2:address": "LEAK"}
+    for cell_id in across(run, BLUE, RED):
+        assert run.cell(cell_id)["crossing"]["seen"] == ["IPv6"]
+    assert [c["rule"] for c in run.record["causes"]] == ["segments-joined"]
 
 
 def test_a_router_that_nobody_declared_is_a_leak(isolation_lab: Lab, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ class Wire:
 
     def __init__(self, open: Callable[[str, str], bool] = lambda _s, _t: True) -> None:  # noqa: A002  its word
         self.open = open
+        self.kinds: tuple[int, ...] = (1, 2, 3, 4, 5)
+        """Of frames between segments: those that pass."""
         self.dropping: int = 0
         """Packets that each kernel drops for want of time between two looks."""
         self._dropped = 0
@@ -118,7 +120,7 @@ class Wire:
             for listener in call["listeners"]
             for sender, _, _ in self._sends
             if sender != listener and self.crosses(sender, listener)
-            for kind in (1, 2, 3, 4)
+            for kind in self.kinds
         ]
         return {"heard": heard, "trouble": [], "dropped": [], "left_out": 0}
 

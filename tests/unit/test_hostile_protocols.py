@@ -181,6 +181,21 @@ def test_frames_that_a_kernel_dropped_leave_a_doubt_and_hide_no_leak() -> None:
                 assert all("kernel dropped" in one.doubt for one in found.values())
 
 
+def test_a_network_without_ipv6_can_be_apart_and_is_not_said_to_be_by_ipv6() -> None:
+    """The other kinds are wanted; of this one nothing is claimed where nobody hears it at home."""
+    for kinds, sent, doubted in (
+        ((1, 2, 3, 4, 5), ("ARP", "broadcast", "multicast", "unicast", "IPv6"), False),
+        ((1, 2, 3, 4), ("ARP", "broadcast", "multicast", "unicast"), False),
+        ((1, 2, 4, 5), ("ARP", "broadcast", "multicast", "unicast", "IPv6"), True),
+    ):
+        wire = Wire()
+        wire.kinds = kinds
+        with agents(0, wire, (0, 0), APART) as world:
+            found = crossings(ACROSS, world)
+        assert {one.sent for one in found.values()} == {sent}
+        assert {bool(one.doubt) for one in found.values()} == {doubted}
+
+
 def lied_across(seed: int) -> None:
     """Where frames cross, no spoiled answer makes two segments look apart without a doubt."""
     for cell_id, one in crossed(seed, 0.5, 0.5).items():
