@@ -75,7 +75,7 @@ def cuts(
 def _remedies(
     host: Host, scenario: Scenario, access: Access, links: Sequence[LinkFact]
 ) -> Iterator[str]:
-    """A second network brings a route to its subnet; a shim takes an address."""
+    """A second network, or a bridge's, brings a route to its subnet; a shim takes an address."""
     ours = {
         "this machine's": access.client,
         "this host's own": access.server,
@@ -86,23 +86,26 @@ def _remedies(
     for what, address in ends.items():
         if address == shim:
             yield f"the shim would have {what} address {address}, by which we reach the host"
-    subnet = scenario.remedies.second_of(host.name)
-    if subnet is None:
-        return
-    for what, address in ends.items():
-        if address in subnet:
-            yield (
-                f"the second network would bring a route to {subnet}, and {what} address "
-                f"{address}, by which we reach the host, is in there"
-            )
-    for link in links:
-        for text in link.addresses:
-            there = ip_interface(text)
-            if there.version == subnet.version and there.network.overlaps(subnet):
+    for whose, subnet in (
+        ("the second network", scenario.remedies.second_of(host.name)),
+        ("the bridge network", dict(scenario.host_subnets).get(host.name)),
+    ):
+        if subnet is None:
+            continue
+        for what, address in ends.items():
+            if address in subnet:
                 yield (
-                    f"the second network's subnet {subnet} overlaps {text} of {link.name}, and "
-                    "would take what is sent there"
+                    f"{whose} would bring a route to {subnet}, and {what} address "
+                    f"{address}, by which we reach the host, is in there"
                 )
+        for link in links:
+            for text in link.addresses:
+                there = ip_interface(text)
+                if there.version == subnet.version and there.network.overlaps(subnet):
+                    yield (
+                        f"{whose}'s subnet {subnet} overlaps {text} of {link.name}, and "
+                        "would take what is sent there"
+                    )
 
 
 def _address(

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from matrix.probes import By, Cell, Expectation, Expected, Relation
 from matrix.remedies import ROUTER
 from matrix.rounds import rounds
-from matrix.rules import LINUX_TTL
+from matrix.rule import LINUX_TTL
 from matrix.topology import Endpoint, EndpointKind, Scenario, Topology
 
 

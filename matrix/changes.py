@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from matrix.driver import Driver
 from matrix.preflight.look import Look
 from matrix.topology import Container, Host, Scenario, Topology
 
@@ -192,7 +193,9 @@ def _changes(topology: Topology, scenario: Scenario, host: Host) -> Iterator[Cha
     yield Change(Kind.IMAGE, (("docker", "pull", topology.image),), (), name=topology.image)
     if segment.vlan is not None:
         yield vlan_link(host.parent, parent, segment.vlan)
-    yield promiscuous(parent)
+    if scenario.driver is Driver.MACVLAN:
+        # An ipvlan endpoint has the parent's own MAC address, and what is behind a bridge is not there.
+        yield promiscuous(parent)
     address = scenario.address_of(host.name)
     if address is not None and segment.vlan is not None:
         yield address_on(parent, address)
@@ -202,13 +205,15 @@ def _changes(topology: Topology, scenario: Scenario, host: Host) -> Iterator[Cha
     if scenario.replace_default_route:
         yield default_route(parent, str(segment.gateway))
     label = ("--label", f"{LABEL}={scenario.name}")
+    made = scenario.docker_network(host)
+    options = (("--opt", f"{key}={value}") for key, value in made.options)
     yield Change(
         Kind.NETWORK,
         (
             (
-                *("docker", "network", "create", "--driver", "macvlan"),
-                *("--opt", f"parent={parent}", "--opt", f"macvlan_mode={scenario.mode}"),
-                *("--subnet", str(segment.subnet), "--gateway", str(segment.gateway)),
+                *("docker", "network", "create", "--driver", str(made.driver)),
+                *(word for option in options for word in option),
+                *("--subnet", str(made.subnet), "--gateway", str(made.gateway)),
                 *(*label, scenario.network),
             ),
         ),

@@ -9,16 +9,20 @@ what was seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from matrix.cause import Cause, Confidence, Scene
 from matrix.causes import RULES
 from matrix.causes.protocols import flapping, hosts_of
+from matrix.driver import Driver
 from matrix.probes import Cell, Expected, Judgement, Verdict
 from matrix.protocol_rules import echo_of, twin_of
 from matrix.topology import Probe
 
+K = TypeVar("K", bound=tuple[str, ...])
+T = TypeVar("T")
 MOST_LINES = 2
 _SOMEBODY_ELSE = ("duplicate-address", "duplicate-mac", "proxy-arp", "gateway-proxy-arp")
 _ORDER = {one: place for place, one in enumerate(Confidence)}
@@ -29,7 +33,8 @@ def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
 
     A scene in which every cell is as expected, and no fact speaks against it, has no cause.
     """
-    found = merged([cause for rule in RULES for cause in rule.find(scene)])
+    known = of_macvlan(scene)
+    found = merged([cause for rule in RULES for cause in rule.find(known)])
     found = _settled([_with_dependents(scene, cause) for cause in _settled(found)])
     found = _settled([_with_others(scene, cause) for cause in found])
     explained = {cell for cause in found for cell in cause.cells}
@@ -51,6 +56,31 @@ def diagnose(scene: Scene) -> tuple[tuple[Cause, ...], dict[str, Judgement]]:
                 judgements[cell_id], cause="; or: ".join(said[:MOST_LINES])
             )
     return tuple(causes), judgements
+
+
+def of_macvlan(scene: Scene) -> Scene:
+    """The scene without contrast scenarios: every rule is about macvlan, and would guess of another's."""
+    others = {s.name for s in scene.topology.scenarios if s.driver is not Driver.MACVLAN}
+    if not others:
+        return scene
+    kept = tuple(s for s in scene.topology.scenarios if s.name not in others)
+
+    def ours(found: Mapping[K, T]) -> dict[K, T]:
+        return {key: one for key, one in found.items() if key[0] not in others}
+
+    return replace(
+        scene,
+        topology=replace(scene.topology, scenarios=kept),
+        cells=tuple(c for c in scene.cells if c.scenario not in others),
+        inner=ours(scene.inner),
+        states=ours(scene.states),
+        missing=ours(scene.missing),
+        fixes=ours(scene.fixes),
+        taken=ours(scene.taken),
+        canaries=ours(scene.canaries),
+        claims=ours(scene.claims),
+        large=ours(scene.large),
+    )
 
 
 def together(rounds: Iterable[Iterable[Cause]]) -> tuple[Cause, ...]:

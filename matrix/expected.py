@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from matrix.condensed import MOST_ROWS, host_wide, kind_lines
+from matrix.driver import Driver
 from matrix.grid import EXPECTED_MARKS, Heading, Mark, draw, legend, plain
 from matrix.probes import By, Cell, Expected
 from matrix.rounds import rounds
@@ -59,8 +60,11 @@ def _title(topology: Topology, scenario: Scenario) -> str:
     turn = next(n for n, some in enumerate(together, 1) if scenario in some)
     when = f", round {turn} of {len(together)}" if len(together) > 1 else ""
     mode = f", mode {scenario.mode}" if scenario.mode != "bridge" else ""
+    if scenario.driver is not Driver.MACVLAN:
+        mode = f", driver {scenario.driver}" + (mode if scenario.driver.on_the_lan else "")
     segment = scenario.segment
     where = "on the NIC" if segment.vlan is None else f"on VLAN {segment.vlan}"
+    where = where if scenario.driver.on_the_lan else "behind each host"
     return f"scenario {scenario.name}: {scenario.network}, {segment.subnet}, {where}{mode}{when}"
 
 

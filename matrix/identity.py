@@ -8,6 +8,8 @@ Proofs, strongest first:
    reply's own frame the one that sent it back. Every MAC of a host counts as its own. For a
    gateway, which is not ours, there must be one neighbour MAC, the same from every observer, and
    none of ours. (Its replies may come from another: a VRRP router answers ARP with a virtual one.)
+   Behind its host (NAT) a source sees its host's MAC alone; there it is the host's NIC that sees
+   whom the replies come from, to its own address, with our nonce in them.
 3. *TTL*: a Linux container on the same segment answers with 64. A 255 there is a router, a BSD
    stack or a hypervisor's network (QEMU slirp, VirtualBox NAT) that answered in its stead.
 4. *Duplicates*: two replies to one request are two answerers; so are two MAC addresses that answer
@@ -23,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from matrix.plan import hears
-from matrix.probes import By, Cell, Identity, Observation, Outcome, Relation, Seen
+from matrix.probes import By, Cell, Identity, Observation, Outcome, Path, Relation, Seen
 from matrix.topology import EndpointKind
 
 
@@ -41,6 +43,7 @@ class Witnesses:
         self.macs = {i.endpoint: frozenset(m.lower() for m in i.macs) for i in identities}
         self.owners = {mac: name for name, macs in sorted(self.macs.items()) for mac in macs}
         self.gateway_macs: dict[str, dict[str, str]] = {}
+        self.gateway_repliers: dict[str, set[str]] = {}
         for cell in cells:
             seen = outcomes.get(cell.id)
             if (
@@ -52,6 +55,8 @@ class Witnesses:
             ):
                 macs = self.gateway_macs.setdefault(cell.scenario, {})
                 macs.setdefault(seen.neighbour.mac.lower(), cell.source.name)
+                senders = {seen.neighbour.mac.lower(), *(m.lower() for m in seen.reply_macs)}
+                self.gateway_repliers.setdefault(cell.scenario, set()).update(senders)
 
 
 def stranger(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
@@ -174,6 +179,10 @@ def _wrong_sender(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
             if strange
             else ""
         )
+    if cell.physics.path is Path.NAT:
+        return _wrong_through(cell, seen, witnesses)
+    if cell.physics.path is Path.NOWHERE:
+        return ""  # who sends it on is not told beforehand; whose it is both ends have told
     right = _own(cell, witnesses)
     wrong = [mac for mac in seen.reply_macs if right and mac.lower() not in right]
     if not wrong:
@@ -183,6 +192,32 @@ def _wrong_sender(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
         f"replies in the name of {seen.address} were sent by {owners}; {cell.target.name} has "
         f"{', '.join(sorted(right))}"
     )
+
+
+def _wrong_through(cell: Cell, seen: Observation, witnesses: Witnesses) -> str:
+    """Words for replies that did not come by way of the source's host, or to it from somebody else."""
+    host = cell.source.host
+    own = witnesses.macs.get(host, frozenset())
+    if strange := [m for m in seen.reply_macs if own and m.lower() not in own]:
+        return (
+            f"replies in the name of {seen.address} were sent by {', '.join(strange)}, and not sent on "
+            f"by {host}, which {cell.source.name} is behind"
+        )
+    right = _own(cell, witnesses)
+    if cell.target.kind is EndpointKind.GATEWAY:
+        # As those see it who are on the segment themselves: the hosts.
+        right = frozenset(witnesses.gateway_repliers.get(cell.scenario, ()))
+        if ours := [m for m in seen.through_macs if m.lower() in witnesses.owners]:
+            owner = witnesses.owners[ours[0].lower()]
+            return (
+                f"the gateway's address {seen.address} is answered by {ours[0]}, which is {owner}"
+            )
+    if wrong := [m for m in seen.through_macs if right and m.lower() not in right]:
+        return (
+            f"replies in the name of {seen.address} came to {host} from {', '.join(wrong)}; "
+            f"{cell.target.name} has {', '.join(sorted(right))}"
+        )
+    return ""
 
 
 def _right_mac(cell: Cell, seen: Observation, witnesses: Witnesses) -> bool:

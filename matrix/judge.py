@@ -36,12 +36,13 @@ from matrix.probes import (
     NotRun,
     Observation,
     Outcome,
+    Path,
     Relation,
     Resolution,
     Seen,
     Verdict,
 )
-from matrix.rules import LINUX_TTL
+from matrix.rule import LINUX_TTL
 from matrix.topology import EndpointKind
 
 NEVER_PROBED = "no outcome came back for this cell"
@@ -115,12 +116,15 @@ def _answered_arp(seen: Observation) -> bool:
 
 
 def _unproven_gateway(cell: Cell, seen: Observation) -> bool:
-    """A gateway is not ours to watch: its MAC address is the only sign that the wire was crossed."""
-    return (
-        cell.target.kind is EndpointKind.GATEWAY
-        and seen.received > 0
-        and (seen.neighbour is None or not seen.neighbour.mac)
-    )
+    """A gateway is not ours to watch: its MAC address is the only sign that the wire was crossed.
+
+    Behind its host a source has no neighbour entry for it: there the host's NIC saw the replies come.
+    """
+    if cell.target.kind is not EndpointKind.GATEWAY or not seen.received:
+        return False
+    if cell.physics.path is Path.NAT:
+        return not seen.through_macs
+    return seen.neighbour is None or not seen.neighbour.mac
 
 
 class Court:
@@ -185,6 +189,7 @@ _FAILED = {
     Proves.RESOLVES: "resolved no name at all",
     Proves.CARRIES: "carried nothing of its passthru endpoint over the wire",
     Proves.HEARS: "answered nobody's ARP request",
+    Proves.STANDS: "did not even answer its own host",
 }
 
 
@@ -234,12 +239,15 @@ def _judge_one(
                 ),
             )
     if outcome.sent == 0:
-        return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {outcome.error or 'no reason'}")
+        return _nothing_sent(cell, outcome, court)
     if _unproven_gateway(cell, outcome):
+        missing = f"no neighbour entry at {cell.source.name}"
+        if cell.physics.path is Path.NAT:
+            missing = f"none that came to {cell.source.host}'s own address on its way"
         return _say(
             cell,
             Verdict.INCONCLUSIVE,
-            f"{outcome.received} replies, but no neighbour entry at {cell.source.name}: it was "
+            f"{outcome.received} replies, but {missing}: it was "
             "answered inside the source's own namespace, or over another link",
         )
     return _answered(cell, outcome, court, crossing)
@@ -322,6 +330,11 @@ def _reply_expected(cell: Cell, seen: Observation) -> Judgement:
     proof = ""
     if seen.request_seen is Seen.YES:
         proof = f"; {cell.target.name} saw the requests arrive"
+        if seen.through_macs:
+            proof += f", and answered {cell.source.host}'s own address (masqueraded)"
+    elif seen.through_macs:
+        mac = seen.through_macs[0]
+        proof = f"; they came to {cell.source.host}'s own address from {mac} (masqueraded)"
     elif cell.target.kind is not EndpointKind.GATEWAY:
         proof = f"; seen from one end only: nobody watched at {cell.target.name}"
     odd = ""
@@ -350,7 +363,7 @@ def _silence_expected(cell: Cell, seen: Observation, court: Court) -> Judgement:
         )
     if hears(cell):
         return _deaf(cell, seen, court)
-    if seen.neighbour is not None and _answered_arp(seen):
+    if seen.neighbour is not None and _answered_arp(seen) and not _one_mac(cell, seen, court):
         return _say(
             cell,
             Verdict.LEAK,
@@ -393,9 +406,10 @@ def _never_asked(cell: Cell, seen: Observation, court: Court) -> str:
     """Words for requests that the source's kernel did not send on the segment; "" where it did.
 
     A request to a neighbour leaves its mark there, an entry that ARP is asked for; one that went
-    elsewhere (policy routing, a firewall's mark or NAT) leaves none.
+    elsewhere (policy routing, a firewall's mark or NAT) leaves none. Where the way leads through the
+    source's host there is no such neighbour; the way was asked of the kernel before and after.
     """
-    if seen.by_frames:
+    if seen.by_frames or cell.physics.path is not Path.SEGMENT:
         return ""
     if seen.neighbour is not None:
         right = court.macs.get(cell.target.name, frozenset())
@@ -417,12 +431,31 @@ def _silent(cell: Cell, seen: Observation, court: Court, where: str = "") -> Jud
     controls, failed = court.controls(cell)
     if failed:
         return _say(cell, Verdict.INCONCLUSIVE, f"silence, but it proves nothing: {failed}{where}")
-    return _say(
-        cell,
-        Verdict.BLOCKED,
-        f"no reply to {_requests(seen.sent)}, while the controls answered{where}",
-        controls=controls,
-    )
+    if seen.error and cell.physics.path is Path.NOWHERE:
+        where += f"; {seen.error}"
+    what = f"no reply to {_requests(seen.sent)}"
+    if seen.no_route:
+        what = f"{cell.source.name}'s kernel has no way there, and sent nothing"
+    reason = f"{what}, while the controls answered{where}"
+    return _say(cell, Verdict.BLOCKED, reason, controls)
+
+
+def _one_mac(cell: Cell, seen: Observation, court: Court) -> bool:
+    """Is the entry's MAC address that of both ends, as of a host and its ipvlan endpoints?
+
+    It then opens nothing: what is sent to it goes to the wire, as the endpoint's own does.
+    """
+    mac = seen.neighbour.mac.lower() if seen.neighbour else ""
+    ends = (cell.source.name, cell.target.name)
+    return all(mac in court.macs.get(name, frozenset()) for name in ends)
+
+
+def _nothing_sent(cell: Cell, seen: Observation, court: Court) -> Judgement:
+    """Where no way leads from one to the other by design, a missing route is the answer itself."""
+    silent = cell.expectation.expected is Expected.SILENCE
+    if seen.no_route and silent and cell.physics.path is Path.NOWHERE:
+        return _silent(cell, seen, court)
+    return _say(cell, Verdict.INCONCLUSIVE, f"nothing was sent: {seen.error or 'no reason'}")
 
 
 def _say(cell: Cell, verdict: Verdict, reason: str, controls: tuple[str, ...] = ()) -> Judgement:

@@ -17,7 +17,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 
 from matrix.probes import Cell, Expectation, Expected, Judgement, Overridden
-from matrix.rules import LINUX_TTL
+from matrix.rule import LINUX_TTL
 from matrix.topology import EndpointKind, Override
 
 

@@ -15,9 +15,10 @@ from itertools import zip_longest
 
 from matrix.across import across
 from matrix.overrides import overridden, proves
-from matrix.probes import By, Cell, Expected, Relation
+from matrix.probes import By, Cell, Expected, Path, Relation
 from matrix.protocol_rules import with_protocols
-from matrix.rules import Situation, expectation, is_undecided
+from matrix.rule import Situation
+from matrix.rules import expectation, is_undecided
 from matrix.topology import (
     HOST_SHIM,
     SECOND_NETWORK,
@@ -43,6 +44,7 @@ class Proves(StrEnum):
     CARRIES = "its NIC carried frames of its passthru endpoint, both ways"
     HEARS = "answered ARP over the wire"
     RESOLVES = "resolved a name"
+    STANDS = "answered its own host"
 
 
 Proof = tuple[str, str, Proves]
@@ -127,6 +129,8 @@ def proofs(cell: Cell) -> tuple[Proof, ...]:
             (_window(cell, cell.there), cell.target.name, Proves.ANSWERS),
             *((_window(cell), host, Proves.CARRIES) for host in cell.physics.deaf),
         )
+    if cell.relation is Relation.OWN_CONTAINER and cell.physics.path is Path.HOST:
+        return ((_window(cell), cell.target.name, Proves.STANDS),)
     return ()
 
 
@@ -157,6 +161,7 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
     its target answered somebody else; "no such name" only when the same source's resolver answered.
     A host that is deaf by passthru reaches nobody, and answers nobody but ARP: its NIC must have
     carried the endpoint's frames then, and somebody's ARP request for it must have been answered.
+    Who is behind its host answers nobody over the wire: there it must have answered that host.
     The same pair is never the proof of its own silence: a cell that expects silence proves nothing,
     and where an override silences a name, the judge leaves out the same pair by address.
     """
@@ -167,6 +172,8 @@ def needs(cell: Cell) -> tuple[Proof, ...]:
     deaf = cell.physics.deaf
     reaches = Proves.CARRIES if cell.source.name in deaf else Proves.REACHES
     answers = Proves.HEARS if cell.target.name in deaf else Proves.ANSWERS
+    if cell.physics.path is Path.NOWHERE:
+        answers = Proves.STANDS
     source = _window(cell), cell.source.name, reaches
     # A cell whose own ARP must be answered needs nobody else's.
     if hears(cell):

@@ -41,6 +41,19 @@ class Expected(StrEnum):
     NO_SUCH_NAME = "no-such-name"
 
 
+class Path(StrEnum):
+    """By what way the physics says that a request goes, where it is answered at all.
+
+    Behind its host (Docker's bridge driver) a container's requests to the LAN are forwarded and
+    masqueraded: they come there from the host's address, and the reply has lost one of its TTL.
+    """
+
+    SEGMENT = "on one segment"
+    HOST = "to its host, by the host's bridge"
+    NAT = "through its host, masqueraded"
+    NOWHERE = "no segment and no router joins them"
+
+
 class Seen(StrEnum):
     """Did the target's own network namespace see the request arrive?"""
 
@@ -74,7 +87,8 @@ class Expectation:
     cannot know it (the gateway is not ours). ``how`` are the anchors of the sections in
     ``matrix.remedies`` that show the remedy step by step. ``deaf`` are the hosts of the two ends that
     take in no unicast frame on this segment, because a passthru endpoint gets them all.
-    ``size_bytes`` is the longest IP packet that must pass, where the cell asks for that.
+    ``size_bytes`` is the longest IP packet that must pass, where the cell asks for that. ``path`` is
+    the way that the requests take.
     """
 
     expected: Expected
@@ -84,6 +98,7 @@ class Expectation:
     how: tuple[str, ...] = ()
     deaf: tuple[str, ...] = ()
     size_bytes: int | None = None
+    path: Path = Path.SEGMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +203,10 @@ class Observation:
     MAC addresses that answered ARP for the address, where it was more than one; ``reply_macs``
     those that the echo replies were sent from, where somebody saw it. ``replies_left`` counts the
     replies that left the target's namespace, None where nobody watched. ``by_frames``: it was asked
-    by frames of our own making, so the kernel has no neighbour entry for it. ``error`` is
+    by frames of our own making, so the kernel has no neighbour entry for it. ``through_macs`` are the
+    MAC addresses that replies had on the wire when they came to the source's host, to its own address,
+    to be sent on to the source (NAT). ``no_route``: nothing was sent, for the source's kernel has no
+    route there. ``error`` is
     the foreign side's own words (an ICMP error, a ping's text). ``raw`` is evidence as it came.
     """
 
@@ -211,6 +229,8 @@ class Observation:
     reply_macs: tuple[str, ...] = ()
     replies_left: int | None = None
     by_frames: bool = False
+    through_macs: tuple[str, ...] = ()
+    no_route: bool = False
 
 
 @dataclass(frozen=True, slots=True)

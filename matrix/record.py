@@ -111,6 +111,8 @@ class ObservedRecord:
     by_frames: bool = False
     address: str = ""
     spread: Spread | None = None
+    through_macs: tuple[str, ...] = ()
+    no_route: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,8 @@ class CellRecord:
 class ScenarioRecord:
     """A scenario as declared, in plain words for the report.
 
-    ``round``: scenarios of one round stood at the same time; see ``matrix.rounds``.
+    ``round``: scenarios of one round stood at the same time; see ``matrix.rounds``. ``subnets``: of
+    the bridge driver, each host's own subnet.
     """
 
     name: str
@@ -212,6 +215,23 @@ class ScenarioRecord:
     internal: bool = False
     mtu: int = ETHERNET_MTU
     remedies: tuple[str, ...] = ()
+    driver: str = "macvlan"
+    subnets: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NotRunRecord:
+    """A scenario that was not run: what these hosts lack, in the words that said so.
+
+    ``cells`` are the ids of those that were selected. They have no verdict, and no record of their own.
+    """
+
+    scenario: str
+    feature: str
+    hosts: tuple[str, ...]
+    said: str
+    fix: str
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +331,7 @@ class Run:
     ``coverage`` is None in the record of a version that always asked everything. ``evidence`` is
     what was seen around the cells (``matrix.scene_record``), None where it was not kept. ``phases``
     are empty in the record of a version that did not time them. ``lifecycle`` holds the events, in
-    the order that they happened.
+    the order that they happened. ``not_run`` are the contrast scenarios whose driver a host lacks.
     """
 
     schema: str
@@ -334,6 +354,7 @@ class Run:
     phases: tuple[PhaseRecord, ...] = ()
     engines: tuple[EngineRecord, ...] = ()
     lifecycle: tuple[EventRecord, ...] = ()
+    not_run: tuple[NotRunRecord, ...] = ()
 
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)

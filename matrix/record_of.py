@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from matrix.cause import Cause
 from matrix.exchange import Asked, Exchange
 from matrix.parent_rule import Finding, Question
+from matrix.preflight.features import Missing
 from matrix.probes import (
     Cell,
     Crossing,
@@ -23,6 +24,7 @@ from matrix.record import (
     CrossingRecord,
     EngineRecord,
     HostRecord,
+    NotRunRecord,
     ObservedRecord,
     OverrideRecord,
     ScenarioRecord,
@@ -73,6 +75,16 @@ def engine_record(question: Question, found: Finding | None) -> EngineRecord:
         said=found.said.words,
         status=found.status,
         reason=found.reason,
+    )
+
+
+def not_run_record(
+    missing: Missing, cells: Iterable[Cell], selected: frozenset[str]
+) -> NotRunRecord:
+    """A scenario that was not run, with those of its cells that were selected."""
+    mine = tuple(c.id for c in cells if c.scenario == missing.scenario and c.id in selected)
+    return NotRunRecord(
+        missing.scenario, missing.feature, missing.hosts, missing.said, missing.fix, mine
     )
 
 
@@ -135,6 +147,8 @@ def _scenario(topology: Topology, scenario: Scenario, number: int) -> ScenarioRe
         internal=scenario.internal,
         mtu=scenario.mtu,
         remedies=tuple(remedy_lines(scenario)),
+        driver=scenario.driver,
+        subnets={host: str(subnet) for host, subnet in scenario.host_subnets},
     )
 
 
@@ -228,4 +242,6 @@ def _observed(seen: Observation) -> ObservedRecord:
         by_frames=seen.by_frames,
         address=seen.address,
         spread=spread(seen.rtts_ms, seen.sent),
+        through_macs=seen.through_macs,
+        no_route=seen.no_route,
     )

@@ -180,4 +180,6 @@ def observation(cell: Cell, seen: ObservedRecord) -> Observation:
         reply_macs=seen.reply_macs,
         replies_left=seen.replies_left,
         by_frames=seen.by_frames,
+        through_macs=seen.through_macs,
+        no_route=seen.no_route,
     )

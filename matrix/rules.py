@@ -1,6 +1,7 @@
 """The physics of macvlan as one table: who should answer whom, and why.
 
-Rule 1: everything that makes an expectation is in ``RULES``; the first row that fits decides.
+Rule 1: everything that makes an expectation is in ``RULES``, or for another driver in its table of
+``matrix.driver_rules``; the first row that fits decides.
 Rule 2: every row carries its reason in words a person can check, and, where it is silence by
 design, what opens it.
 Rule 3: a row looks at what is declared, never at what was found.
@@ -17,9 +18,8 @@ have scope "local" (moby daemon/libnetwork/drivers/macvlan).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
+from matrix.driver import Driver
+from matrix.driver_rules import BRIDGE_RULES, IPVLAN_RULES
 from matrix.probes import By, Expectation, Expected, Relation
 from matrix.remedies import (
     ADD_HOST,
@@ -29,62 +29,11 @@ from matrix.remedies import (
     LAN_DNS,
     ROUTER,
     SECOND_NETWORK,
-    Remedy,
 )
+from matrix.rule import LINUX_TTL, Rule, Situation
 from matrix.topology import HOST_SHIM as BY_SHIM
 from matrix.topology import SECOND_NETWORK as BY_SECOND
-from matrix.topology import Endpoint, EndpointKind, Scenario
-
-LINUX_TTL = 64
-"""Initial TTL of a Linux network namespace (net.ipv4.ip_default_ttl; RFC 1700)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Everything that a rule may look at."""
-
-    scenario: Scenario
-    source: Endpoint
-    target: Endpoint
-    by: By
-    relation: Relation
-    parent: str
-    """The link on the source's host that the macvlan network sits on."""
-    reflected: bool = False
-    """Both ends are on one host, and its switch port sends frames back (hairpin)."""
-
-    @property
-    def mode(self) -> str:
-        """The macvlan mode of the scenario's links."""
-        return self.scenario.mode
-
-    @property
-    def shim(self) -> str:
-        """The address of the shim of the source's host, "" where it has none."""
-        return str(self.scenario.remedies.shim_of(self.source.host) or "")
-
-    @property
-    def deaf(self) -> tuple[str, ...]:
-        """Hosts of the two ends whose parent gives every unicast frame to a passthru endpoint."""
-        hosts = dict.fromkeys(e.host for e in (self.source, self.target) if e.host)
-        return tuple(host for host in hosts if self.scenario.is_deaf(host))
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row: when it fits, what comes back, why, and what opens it where it is silence.
-
-    ``remedy`` says it in a sentence, ``how`` names the sections that show every step of it.
-    """
-
-    name: str
-    fits: Callable[[Situation], bool]
-    expected: Expected
-    because: str
-    ttl: int | None = None
-    remedy: str = ""
-    how: tuple[Remedy, ...] = ()
-
+from matrix.topology import EndpointKind
 
 _SHIM = (
     "give the host a macvlan link of its own on {parent} (a shim: /32 address and a route to the "
@@ -312,6 +261,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+_TABLES: dict[Driver, tuple[Rule, ...]] = {
+    Driver.MACVLAN: RULES,
+    Driver.IPVLAN: IPVLAN_RULES,
+    Driver.BRIDGE: BRIDGE_RULES,
+}
+
+
 def is_undecided(situation: Situation) -> bool:
     """Has this question no one answer, so that it is not asked?
 
@@ -333,7 +289,7 @@ def expectation(situation: Situation) -> Expectation:
     Raises:
         LookupError: no row fits. That is a bug of the table, not of the site.
     """
-    for rule in RULES:
+    for rule in _TABLES[situation.scenario.driver]:
         if rule.fits(situation):
             words = _words(situation)
             return Expectation(
@@ -343,13 +299,14 @@ def expectation(situation: Situation) -> Expectation:
                 rule.remedy.format_map(words),
                 tuple(remedy.anchor for remedy in rule.how),
                 situation.deaf,
+                path=rule.path,
             )
     raise LookupError(f"no rule for {situation.source.name} -> {situation.target.name}")
 
 
 def _words(situation: Situation) -> dict[str, str]:
     vlan = situation.scenario.segment.vlan
-    return {
+    words = {
         "source": situation.source.name,
         "source_host": situation.source.host,
         "target": situation.target.name,
@@ -361,3 +318,7 @@ def _words(situation: Situation) -> dict[str, str]:
         "shim": situation.shim,
         "name_server": str(situation.scenario.remedies.name_server or ""),
     }
+    if not situation.scenario.driver.on_the_lan:
+        words["target_subnet"] = str(situation.scenario.subnet_on(situation.target.host))
+        words["bridge"] = str(situation.scenario.gateway_on(situation.source.host))
+    return words

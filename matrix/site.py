@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from matrix.allot import MOST, allotted
+from matrix.driver import Driver
 from matrix.errors import ConfigError
 from matrix.grid import plain
 from matrix.lifecycle_site import LIFECYCLE_WRITE, LifecycleTable, lifecycle_checks, lifecycle_of
@@ -36,6 +37,7 @@ from matrix.plan import plan
 from matrix.protocol_rules import MOST_ECHOES
 from matrix.site_checks import cross_checks
 from matrix.site_checks6 import ipv6_checks
+from matrix.site_drivers import NO_OVERLAY, driver_checks
 from matrix.site_remedies import WRITE as WRITE_REMEDIES
 from matrix.site_remedies import RemediesTable, remedy_checks
 from matrix.toml_lines import Lines
@@ -99,7 +101,8 @@ class _Allot(_Table):
 class _Scenario(_Table):
     name: Name
     network: DockerName
-    mode: Literal["private", "vepa", "bridge", "passthru"] = "bridge"
+    driver: Driver = Driver.MACVLAN
+    mode: Literal["private", "vepa", "bridge", "passthru", "l2"] | None = None
     vlan: StrictInt | None = Field(default=None, ge=1, le=4094)
     subnet: _Network
     gateway: _Address
@@ -107,6 +110,7 @@ class _Scenario(_Table):
     replace_default_route: StrictBool = False
     internal: StrictBool = False
     host_addresses: dict[Name, _Address] = Field(default_factory=dict)
+    host_subnets: dict[Name, _Network] = Field(default_factory=dict)
     containers: dict[Name, dict[DockerName, _Address]] = Field(min_length=1)
     allot: dict[Name, _Allot] = Field(default_factory=dict)
     mtu: StrictInt = Field(default=ETHERNET_MTU, ge=576, le=65535)
@@ -161,6 +165,7 @@ _WRITE = {
     "parent": 'the NIC, at most 15 characters, such as parent = "enp0s5"',
     "address": 'an address with its prefix length, such as address = "192.168.2.210/24"',
     "network": 'a Docker network name of two characters or more, such as network = "macnet"',
+    "driver": 'driver = "macvlan", "ipvlan" or "bridge" (or leave it out: macvlan)',
     "mode": 'mode = "private", "vepa", "bridge" or "passthru" (or leave it out: bridge)',
     "hairpin": "hairpin = true where the host's switch port sends frames back, or hairpin = false",
     "vlan": "an 802.1Q VLAN id from 1 to 4094, such as vlan = 200",
@@ -169,6 +174,7 @@ _WRITE = {
     "gateway_present": "gateway_present = true or gateway_present = false",
     "replace_default_route": "replace_default_route = true or replace_default_route = false",
     "host_addresses": 'an address for each host, such as dev-master-01 = "192.168.200.10"',
+    "host_subnets": 'each host\'s own subnet, such as dev-master-01 = "172.30.1.0/24"',
     "containers": "a table for each host: [scenario.containers.dev-master-01] and below it "
     'c1 = "192.168.2.220"',
     "allot": "a table for each host: [scenario.allot.dev-master-01] with range and containers",
@@ -237,6 +243,7 @@ def _read(text: str, name: str) -> Topology:
     lines = Lines(text)
     more = [
         *cross_checks(found),
+        *driver_checks(found),
         *lifecycle_checks(found),
         *ipv6_checks(found),
         *remedy_checks(found),
@@ -292,7 +299,11 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
     return Scenario(
         name=found.name,
         network=found.network,
-        mode=found.mode,
+        driver=found.driver,
+        mode=found.mode or found.driver.modes[0],
+        host_subnets=tuple(
+            (h.name, found.host_subnets[h.name]) for h in hosts if h.name in found.host_subnets
+        ),
         segment=Segment(found.subnet, found.gateway, found.gateway_present, found.vlan),
         internal=found.internal,
         containers=tuple(
@@ -309,6 +320,10 @@ def _scenario(found: _Scenario, hosts: tuple[Host, ...]) -> Scenario:
     )
 
 
+_BY_HOST = ("containers", "host_addresses", "host_subnets")
+"""Tables with a line for each host."""
+
+
 def _key(loc: Loc) -> str:
     """The path as a person reads it, with nothing in it that a terminal would obey."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
@@ -323,8 +338,8 @@ def _in_words(fault: dict[str, Any]) -> tuple[Loc, str]:
         key = str(loc[-1]) if loc[-1] in ("range", "prefix") else "allot"
     elif "containers" in loc and len(loc) > loc.index("containers") + 2:
         key = "address_of_container"
-    elif "containers" in loc or "host_addresses" in loc:
-        key = "containers" if "containers" in loc else "host_addresses"
+    elif tables := [part for part in _BY_HOST if part in loc]:
+        key = tables[0]
     advice = f"write {_WRITE[key]}" if key else "see sites/lab.toml for an example"
     if fault["type"] == "extra_forbidden":
         known = _known_keys(loc)
@@ -334,6 +349,8 @@ def _in_words(fault: dict[str, Any]) -> tuple[Loc, str]:
     if fault["type"] == "missing":
         return loc, f"is missing; {advice}"
     value = fault.get("input")
+    if loc[-1] == "driver" and value == "overlay":
+        return loc, NO_OVERLAY
     shown = f"{value!r} is wrong" if isinstance(value, str) else f"{value} is wrong"
     shown = "" if isinstance(value, dict | list) else shown
     return loc, f"{shown or fault['msg']}; {advice}"

@@ -115,8 +115,8 @@ def _subnets(scenarios: list[dict[str, Any]]) -> Iterator[Fault]:
     seen: list[tuple[IPv4Network, str, object]] = []
     for number, scenario in enumerate(scenarios):
         subnet = read(IPv4Network, scenario.get("subnet"))
-        if subnet is None:
-            continue
+        if subnet is None or scenario.get("driver") == "bridge":
+            continue  # what Docker gets there is another: matrix.site_drivers
         for other, name, vlan in seen:
             if subnet.overlaps(other) and not (subnet == other and scenario.get("vlan") == vlan):
                 yield (
@@ -207,14 +207,23 @@ def _scenario(loc: Loc, scenario: dict[str, Any], hosts: list[dict[str, Any]]) -
             if own is not None and str(host.get("name")) not in given:
                 where = ("host", number, "address")
                 yield from _place(owners, own.ip, f"host {host.get('name')!r}", subnet, where)
+    behind = scenario.get("driver") == "bridge"
     for host_name, containers in table_of(scenario, "containers").items():
         yield from _known(host_name, known, (*loc, "containers", host_name))
         if not isinstance(containers, dict):
             continue
+        if behind:
+            subnet = read(IPv4Network, table_of(scenario, "host_subnets").get(host_name))
+            owners = _bridge_of(host_name, subnet)
         for name, value in containers.items():
             if (address := read(IPv4Address, value)) is not None:
                 where = (*loc, "containers", host_name, name)
                 yield from _place(owners, address, f"container {name!r}", subnet, where)
+
+
+def _bridge_of(host: str, subnet: IPv4Network | None) -> dict[IPv4Address, str]:
+    """The addresses that are taken in a host's own subnet: its bridge has the first."""
+    return {} if subnet is None else {subnet.network_address + 1: f"the bridge of {host!r}"}
 
 
 def _known(name: str, known: list[str], loc: Loc) -> Iterator[Fault]:

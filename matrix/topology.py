@@ -5,7 +5,8 @@ Rule of this file: a value that exists is a valid one. A site file is read into 
 
 A *segment* is one broadcast domain with its subnet: the NIC's own LAN (``vlan`` is None) or one
 802.1Q VLAN on it. A *scenario* is one macvlan network on one segment, on every host, with its
-containers. The *parent* is the link a macvlan network sits on: the NIC, or its sub-interface.
+containers; or, for contrast, one of another driver (``matrix.driver``). The *parent* is the link a
+macvlan network sits on: the NIC, or its sub-interface.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import date
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 
+from matrix.driver import DockerNetwork, Driver, docker_network
 from matrix.events import LifecycleEvent
 
 IFNAMSIZ = 15
@@ -129,13 +131,15 @@ class Remedies:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One macvlan network on one segment, on every host of the site.
+    """One network on one segment, on every host of the site.
 
-    ``mode`` is the macvlan mode of its links: private, vepa, bridge or passthru.
+    ``mode`` is the mode of its links: of driver macvlan private, vepa, bridge or passthru.
     ``host_addresses`` maps a host's name to its own address on the segment; a host that has none
     takes no part in the scenario's cells. ``internal``: the network is made with ``--internal``,
     so that Docker gives its containers no default route. ``replace_default_route``: while the
-    scenario stands, the hosts' default route is via its gateway.
+    scenario stands, the hosts' default route is via its gateway. ``host_subnets``: of the bridge
+    driver, whose containers are behind their host, each host's own subnet; ``segment`` is then the
+    LAN that the hosts are on.
     """
 
     name: str
@@ -151,6 +155,8 @@ class Scenario:
     subnet6: IPv6Network | None = None
     gateway6: IPv6Address | None = None
     remedies: Remedies = Remedies()
+    driver: Driver = Driver.MACVLAN
+    host_subnets: tuple[tuple[str, IPv4Network], ...] = ()
 
     def address6(self, address: IPv4Address) -> IPv6Address | None:
         """The IPv6 address that a container with this IPv4 address gets; None on an IPv4 network.
@@ -163,7 +169,9 @@ class Scenario:
 
     @property
     def kind(self) -> str:
-        """``vlan`` or ``bridge``: the pytest marker of the scenario's cells."""
+        """``vlan``, ``bridge`` or ``contrast``: the pytest marker of the scenario's cells."""
+        if self.driver is not Driver.MACVLAN:
+            return "contrast"
         return "bridge" if self.segment.vlan is None else "vlan"
 
     def parent_on(self, host: Host) -> str:
@@ -171,6 +179,20 @@ class Scenario:
         if self.segment.vlan is None:
             return host.parent
         return f"{host.parent}.{self.segment.vlan}"
+
+    def subnet_on(self, host: str) -> IPv4Network:
+        """The subnet of its containers on that host: the segment's, or the host's own behind it."""
+        return dict(self.host_subnets).get(host, self.segment.subnet)
+
+    def gateway_on(self, host: str) -> IPv4Address:
+        """Where its containers on that host send what is for others: a router, or the host's bridge."""
+        own = dict(self.host_subnets).get(host)
+        return self.segment.gateway if own is None else own.network_address + 1
+
+    def docker_network(self, host: Host) -> DockerNetwork:
+        """What Docker is asked for on that host."""
+        subnet, gateway = self.subnet_on(host.name), self.gateway_on(host.name)
+        return docker_network(self.driver, self.mode, self.parent_on(host), subnet, gateway)
 
     @property
     def shim_link(self) -> str:

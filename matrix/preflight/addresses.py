@@ -84,11 +84,11 @@ def pools(ward: Ward) -> Iterator[Said]:
             if other.ours or other.scope == "swarm" or other.name == scenario.network:
                 continue
             for subnet, _ in _pools(other):
-                if subnet.overlaps(scenario.segment.subnet):
+                if subnet.overlaps(scenario.subnet_on(ward.host.name)):
                     said.append(
                         refuse(
                             f"the network {other.name!r} has the subnet {subnet}; ours is "
-                            f"{scenario.segment.subnet}",
+                            f"{scenario.subnet_on(ward.host.name)}",
                             f"remove it, if nobody needs it: docker network rm {other.name}",
                             why='Docker would say "Pool overlaps with other one on this address '
                             'space"',
@@ -197,6 +197,8 @@ def _claimed(ward: Ward, scenario: Scenario, claims: object) -> Iterator[Said]:
 
 def to_ask(scenario: Scenario) -> tuple[IPv4Address, ...]:
     """The addresses of a scenario that the wire is asked for."""
+    if not scenario.driver.on_the_lan:
+        return (scenario.segment.gateway,)
     return (*(c.address for c in scenario.containers), scenario.segment.gateway)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from matrix.driver import Driver
 from matrix.preflight.look import NetworkSeen, Said, Ward, ok, refuse, warn
+from matrix.topology import Scenario
 
 OLDEST_DOCKER = (20, 10)
 SHARES_A_PARENT = 27
@@ -60,20 +62,21 @@ def networks_on_parent(ward: Ward) -> Iterator[Said]:
     if docker is None:
         return
     said: list[Said] = []
-    for scenario in ward.scenarios:
+    for scenario in (s for s in ward.scenarios if s.driver.on_the_lan):
         parent = scenario.parent_on(ward.host)
         for other in docker.networks:
             if other.ours or other.driver not in ("macvlan", "ipvlan") or other.parent != parent:
                 continue
-            said += _beside(other, parent, scenario.name, docker.version)
+            said += _beside(other, parent, scenario, docker.version)
     yield from said or [ok("no other network sits there")]
 
 
-def _beside(other: NetworkSeen, parent: str, scenario: str, version: str) -> Iterator[Said]:
+def _beside(other: NetworkSeen, parent: str, wanted: Scenario, version: str) -> Iterator[Said]:
+    scenario = wanted.name
     remove = f"remove it, if nobody needs it: docker network rm {other.name}"
-    if other.driver == "ipvlan":
+    if Driver.IPVLAN in (other.driver, wanted.driver):
         yield refuse(
-            f"the ipvlan network {other.name!r} sits on {parent}",
+            f"the {other.driver} network {other.name!r} sits on {parent}",
             f"{remove}; or write another parent",
             why="a link has one receive handler: containers of the second network do not start",
             scenario=scenario,

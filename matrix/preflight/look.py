@@ -94,7 +94,7 @@ class ContainerSeen:
 
 @dataclass(frozen=True, slots=True)
 class DockerSeen:
-    """A Docker engine."""
+    """A Docker engine. ``drivers``: the network drivers that it has, empty where it does not say."""
 
     version: str
     api: str
@@ -102,6 +102,7 @@ class DockerSeen:
     image: bool
     networks: tuple[NetworkSeen, ...]
     containers: tuple[ContainerSeen, ...]
+    drivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class Look:
 
     ``claims``: by link and address, the MAC addresses that answered ARP; links that were not asked
     are not in it. ``canaries``: those of the addresses asked for that nobody should have.
+    ``kinds``: of each kind of link that the site's drivers need, whether the kernel has it (there,
+    loadable, missing, blocked, unknown), and its own words.
     ``holder``: who holds the host's lease, in words, "" for nobody (or for us).
     """
 
@@ -120,6 +123,7 @@ class Look:
     offset_within_s: float = 0.0
     capabilities: int | None = None
     modules: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     vlan_helper: bool = False
     links: tuple[LinkSeen, ...] = ()
     wireless: bool = False

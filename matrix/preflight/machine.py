@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from matrix.driver import Driver
 from matrix.preflight.look import Said, Ward, ok, refuse, warn
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
@@ -77,6 +78,9 @@ def kernel(ward: Ward) -> Iterator[Said]:
 
 def macvlan(ward: Ward) -> Iterator[Said]:
     """The module of every macvlan network."""
+    if all(scenario.driver is not Driver.MACVLAN for scenario in ward.scenarios):
+        yield ok("not needed: no scenario is of driver macvlan")
+        return
     yield _module(ward, "macvlan")
 
 

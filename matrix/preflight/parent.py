@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from matrix.driver import Driver
 from matrix.preflight.look import LinkSeen, Look, Said, Ward, ok, refuse, warn
+from matrix.topology import Scenario
 
 LAB_ALIAS = "l2matrix-lab:"
 
@@ -47,13 +49,13 @@ def kind(ward: Ward) -> Iterator[Said]:
     link = ward.look.link(ward.host.parent)
     if link is None:
         return
-    said = list(_unfit(ward.look, link))
+    said = list(_unfit(ward.look, link, ward.scenarios))
     yield from said or [
         ok(link.kind or (f"a NIC ({ward.look.driver})" if ward.look.driver else "a NIC"))
     ]
 
 
-def _unfit(look: Look, link: LinkSeen) -> Iterator[Said]:
+def _unfit(look: Look, link: LinkSeen, scenarios: Iterable[Scenario]) -> Iterator[Said]:
     name = link.name
     another = "write another link as parent in the site file"
     if look.wireless:
@@ -89,6 +91,14 @@ def _unfit(look: Look, link: LinkSeen) -> Iterator[Said]:
                 f"remove it (ip link del {other.name}), or {another}",
                 why="a link has one receive handler: macvlan's or ipvlan's",
             )
+        for scenario in (s for s in scenarios if s.driver is Driver.IPVLAN):
+            if other.kind in ("macvlan", "macvtap"):
+                yield refuse(
+                    f"{name} carries the {other.kind} link {other.name}",
+                    f"remove it (ip link del {other.name}), or {another}",
+                    why="a link has one receive handler: macvlan's or ipvlan's",
+                    scenario=scenario.name,
+                )
         if other.mode == "passthru":
             yield refuse(
                 f"{name} carries {other.name}, a macvlan link in passthru mode",

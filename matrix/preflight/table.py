@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from matrix.preflight import addresses, docker, machine, parent
+from matrix.preflight import addresses, docker, features, machine, parent
 from matrix.preflight.look import Said, Ward
 
 
@@ -61,11 +61,21 @@ CHECKS = (
         "macvlan",
         looks="the macvlan module, loaded, built in or loadable (/sys/module, the kernel's "
         "configuration, /lib/modules, modprobe.d)",
-        why="every network of a site is a macvlan network",
+        why="every network of a site is a macvlan network, but for contrast scenarios",
         warns="it cannot be told",
         refuses="missing, or kept out by an install line of modprobe.d",
         fix="install the package with the kernel's modules; `modprobe macvlan`",
         run=machine.macvlan,
+    ),
+    Check(
+        "drivers",
+        looks="what the drivers of contrast scenarios need: links of type ipvlan, bridge and veth (the "
+        "kernel's lists; where they name none, the kernel itself, in a network namespace that is gone at "
+        "once), and the engine's own list of network drivers",
+        why="a scenario whose driver is missing is not run, and the others are",
+        warns="one is missing",
+        fix="a kernel with that module; a newer Docker",
+        run=features.drivers,
     ),
     Check(
         "8021q",

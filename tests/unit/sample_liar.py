@@ -37,13 +37,14 @@ def measured(call: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     docker = {
         "version": "27.1.2", "api": "1.46", "security": ["name=seccomp"], "image": True,
-        "networks": [network],
+        "drivers": ["bridge", "macvlan"], "networks": [network],
         "containers": [{"names": ["x"], "labels": [], "macs": ["02:00:00:00:00:0c"]}],
     }  # fmt: skip
     return {
         "clock": [1.7e9, 1.7e9 + 1], "docker": docker, "links": [link],
         "wire": {link: {a: ["02:00:00:00:00:0d"] for a in some[:1]} for link, some in call["ask"]},
         "modules": dict.fromkeys(call["modules"], "there"),
+        "kinds": {kind: ["there", ""] for kind in call["kinds"]},
         "parent": {"wireless": False, "driver": "e1000e", "virtual_function": False},
         "machine": {"cpu_says": "no"}, "memory": 1 << 30, "neighbours": ROOM, "run_free": 1 << 28,
         "capabilities": (1 << 41) - 1, "exists": [], "journal": 0, "holder": None,
@@ -67,7 +68,7 @@ def honest(
         "prepare": lambda: {"trouble": {"11": "gone"}, "room": ROOM},
         "collect": lambda: {
             "dropped": {"11": 1}, "trouble": {}, "room": ROOM,
-            "rivals": {"11": {"192.168.2.222": ["02:00", "02:01"]}},
+            "rivals": {"11": {"192.168.2.222": ["02:00", "02:01"]}}, "through": [[0, ["02:00"]]],
         },
         "resolve": lambda: {
             key: (wire or Wire()).resolve(pid, name) for key, pid, name in call["names"]
@@ -150,7 +151,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "neighbours": {"pids": [11]},
     "arping": {"ask": [[11, "", "192.0.2.1", []]]},
     "preflight": {
-        "modules": ["macvlan", "8021q"], "exists": ["/run/x"], "ask": [["enp0s5", ["192.168.2.222"]]],
+        "modules": ["macvlan", "8021q"], "kinds": ["macvlan"], "exists": ["/run/x"],
+        "ask": [["enp0s5", ["192.168.2.222"]]],
     },
     "lease": {"owner": {}}, "holder": {}, "ask": {"line": {}},
     "default_route": {"do": "plan"},

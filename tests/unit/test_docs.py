@@ -131,6 +131,7 @@ def test_every_file_of_the_house_is_there() -> None:
 THEIRS = {
     "--internal": "docker",
     "--ipv6": "docker",
+    "--bridge": "dockerd",
     "--force": "vagrant",
     "--mac-address": "docker",
     "--time": "docker",

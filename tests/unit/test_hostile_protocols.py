@@ -249,13 +249,13 @@ def levels(seed: int, rate: float) -> dict[str, Level] | None:
     return found
 
 
-PARTS = sorted(set(honest("preflight", {"modules": [], "ask": []})[0]) - {"failed"})
+PARTS = sorted(set(honest("preflight", {"modules": [], "kinds": [], "ask": []})[0]) - {"failed"})
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_that_is_missing_is_not_taken_for_well(part: str) -> None:
     """A measurement without one of its parts, which it does not name as failed, is none."""
-    call: dict[str, Any] = {"modules": [], "ask": [], "exists": []}
+    call: dict[str, Any] = {"modules": [], "kinds": [], "ask": [], "exists": []}
     head, tail = honest("preflight", call)
     check("h", "preflight", call, head, tail)
     del head[part]
