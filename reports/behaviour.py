@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from matrix.driver import Driver
 from matrix.probes import By, Expected, Relation, Verdict
 from matrix.record import CellRecord, Run, ScenarioRecord
 from matrix.topology import EndpointKind, Probe
@@ -173,6 +174,8 @@ def _by_mode(
 ) -> Key | None:
     if home.remedies or home.internal or cell.target_scenario or cell.probe != Probe.ICMP:
         return None
+    if home.driver != Driver.MACVLAN:
+        return None  # docs/contrast.md
     row = _pair(cell, home) + (", by name" if cell.by == By.NAME else "")
     inside = cell.source_host == cell.target_host and cell.relation != Relation.ITSELF
     if inside and cell.source_host in reflecting:
@@ -198,6 +201,8 @@ def _by_probe(
 def _by_segment(
     cell: CellRecord, home: ScenarioRecord, _deaf: frozenset[str], _reflecting: frozenset[str]
 ) -> Key | None:
+    if home.driver != Driver.MACVLAN:
+        return None
     column = "untagged" if home.vlan is None else "VLAN"
     if cell.target_scenario:
         router = cell.expected == Expected.REPLY

@@ -168,6 +168,9 @@ def _observed(seen: ObservedRecord) -> Iterator[Line]:
         yield Line("Arrived there", f"{seen.request_seen}{arrived}{left}")
     if seen.neighbour_mac or seen.neighbour_state:
         yield Line("Neighbour", f"{seen.neighbour_mac or 'no MAC'}, {seen.neighbour_state}")
+    if seen.through_macs:
+        came = f"to the address of the source's host, from {', '.join(seen.through_macs)}"
+        yield Line("Replies came", f"{came}; it sent them on to the source (masqueraded)")
     if seen.resolver or seen.resolver_code:
         found = ", ".join(seen.resolved or ()) or "no address"
         took = f" in {seen.resolver_ms:g} ms" if seen.resolver_ms is not None else ""

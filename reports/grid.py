@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator
 
 from matrix.condensed import MOST_ROWS, kind_lines
 from matrix.coverage import coverage_line
+from matrix.driver import Driver
 from matrix.grid import NO_CELL, Heading, Mark, columns_of, draw, legend, paint, plain
 from matrix.grouping import WORST_FIRST
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run, ScenarioRecord
 from reports.axes import host_by_host, matrix_of
 from reports.causes import CauseSeen, causes_of, warnings_of
+from reports.contrast import network_words
 from reports.evidence import override_words
 from reports.findings import Finding, OverrideSeen, findings, overrides, troubles
 from reports.headline import headline
@@ -74,6 +76,8 @@ def matrix_lines(run: Run, scenario: str, *, width: int = 100, colour: bool = Fa
 
 def _title(scenario: ScenarioRecord) -> str:
     vlan = f", VLAN {scenario.vlan}" if scenario.vlan is not None else ""
+    if scenario.driver != Driver.MACVLAN:
+        return f"{scenario.name}: {scenario.network}, {network_words(scenario)}"
     parents = ", ".join(sorted(set(scenario.parents.values())))
     gateway = f"gateway {scenario.gateway}" if scenario.gateway_present else "no gateway"
     return (
@@ -133,11 +137,14 @@ def _override(seen: OverrideSeen) -> str:
 def _counts(run: Run, *, colour: bool) -> Iterator[str]:
     selected = sum(cell.selected for cell in run.cells)
     controls = len(run.cells) - selected
-    of = f" of {run.cells_in_plan}" if selected != run.cells_in_plan else ""
+    left = sum(len(one.cells) for one in run.not_run)
+    of = f" of {run.cells_in_plan}" if selected + left != run.cells_in_plan else ""
     yield f"{selected}{of} cells" + (f" (and {controls} controls)" if controls else "") + ":"
     for verdict, count in counts(run.cells).items():
         mark = VERDICT_MARKS.get(verdict, NOT_JUDGED)
         yield f"{paint(mark.symbol, mark.sgr, colour=colour)} {count} {verdict}"
+    if left:
+        yield f"n {left} not run"
 
 
 def _cause(cause: CauseSeen, *, colour: bool, verbose: bool) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matrix.driver import Driver
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run
 from reports.causes import causes_of, warnings_of
@@ -49,14 +50,15 @@ def headline(run: Run) -> Headline:
         good = not wrong and not trouble and not events.bad
         return Headline(good, sentence, trouble or events.look)
     if not total:
-        return Headline(
-            good=False, sentence="No cell was asked.", look=trouble or "none was selected"
-        )
-    part = "" if total == run.cells_in_plan else f" selected (of {run.cells_in_plan})"
+        look = trouble or "none was selected"
+        return Headline(good=False, sentence=f"No cell was asked.{not_run_told(run)}", look=look)
+    left = sum(len(one.cells) for one in run.not_run)
+    part = "" if total + left == run.cells_in_plan else f" selected (of {run.cells_in_plan})"
     warnings = warnings_of(run)
     warned = f", with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
     asked = f" {len(run.engines)} questions to engines: {tally(run)}." if run.engines else ""
     asked += f" {events.sentence}" if events.pairs else ""
+    asked = f"{not_run_told(run)}{asked}"
     if not bad:
         found = counts(run.cells)
         sentence = (
@@ -75,6 +77,21 @@ def headline(run: Run) -> Headline:
     )
     look = trouble or _first(run)
     return Headline(good=False, sentence=sentence, look=look, warned=bool(warnings))
+
+
+def _macvlan_alone(run: Run) -> str:
+    others = any(s.driver != Driver.MACVLAN for s in run.site.scenarios)
+    return " (which opens macvlan's alone)" if others else ""
+
+
+def not_run_told(run: Run) -> str:
+    """How many cells were not run, and what was missing; "" where all were."""
+    return "".join(
+        f" {len(one.cells)} cells of scenario {one.scenario} were not run: no {one.feature} on "
+        f"{' and '.join(one.hosts)}."
+        for one in run.not_run
+        if one.cells
+    )
 
 
 def _leaks(cells: tuple[CellRecord, ...]) -> str:
@@ -114,9 +131,10 @@ def answer(run: Run) -> tuple[str, ...]:
         return ("Nothing was judged in this run, so it cannot tell.",)
     stopped = sum(by_origin.values()) + here
     design = f"{by_origin[DESIGN]} by design{_in(where[DESIGN])}: real hardware would not open them"
+    alone = _macvlan_alone(run)
     sentences = [
         f"Of {len(judged)} cells asked, {stopped} do not get through.",
-        f"{design}, short of a switch that sends frames back to where they came from.",
+        f"{design}, short of a switch that sends frames back to where they came from{alone}.",
     ]
     if by_origin[DECLARATION]:
         sentences.append(

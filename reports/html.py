@@ -21,6 +21,7 @@ from markupsafe import Markup
 from matrix.probes import Verdict
 from matrix.record import CellRecord, Run
 from reports.causes import CONFIDENCES, CauseSeen, causes_of, sections_for, warnings_of
+from reports.contrast import contrast, driver_words, missing_words, network_words
 from reports.course import course_of, moment
 from reports.evidence import (
     MANY_CELLS,
@@ -86,6 +87,10 @@ def html(run: Run, since: Since | None = None) -> bytes:
             verdicts=_verdicts(run.cells),
             hosts=list(dict.fromkeys(g.name for s in scenarios for g in s.row_groups if g.name)),
             question_kinds=kinds_of(run),
+            contrast=contrast(run),
+            missing_words=missing_words,
+            network_words=network_words,
+            driver_words=driver_words,
             since=since,
             cells_of=lambda ids: [by_id[i] for i in ids if i in by_id],
             course=course_of(run),

@@ -1,8 +1,9 @@
 """junit.xml for CI servers: a test case for each selected cell, its verdict as the outcome.
 
-Rule 1: no cell is skipped. FAIL, LEAK, IMPOSTOR and FLAPPING are failures; INCONCLUSIVE and cells
-that were never judged are errors; PASS and BLOCKED pass. A run with trouble and no cell is one
-error, because a green empty file is how a broken night goes unseen.
+Rule 1: no cell that was run is skipped. FAIL, LEAK, IMPOSTOR and FLAPPING are failures; INCONCLUSIVE
+and cells that were never judged are errors; PASS and BLOCKED pass. Skipped are the cells of a scenario
+whose driver a host lacks, as are questions that an engine cannot be asked. A run with trouble and no
+cell is one error, because a green empty file is how a broken night goes unseen.
 Rule 2: a warning makes no case fail; it is a property of every suite.
 Rule 3: only characters that XML 1.0 allows (section 2.2, production Char) are written.
 """
@@ -17,8 +18,9 @@ from matrix.grid import plain
 from matrix.lifecycle_record import PairRecord
 from matrix.parent_rule import Status
 from matrix.probes import Verdict
-from matrix.record import CauseRecord, CellRecord, EngineRecord, Run
+from matrix.record import CauseRecord, CellRecord, EngineRecord, NotRunRecord, Run
 from reports.causes import UNKNOWN, warnings_of
+from reports.contrast import missing_words
 from reports.engines import differs
 from reports.findings import troubles
 from reports.grid import covered, scenarios_of
@@ -41,6 +43,9 @@ def junit(run: Run) -> bytes:
             _suite(
                 root, run, scenario, [_case(cell, run, causes.get(cell.id, ())) for cell in cells]
             )
+    for missing in run.not_run:
+        if missing.cells:
+            _suite(root, run, missing.scenario, [_not_run(i, missing) for i in missing.cells])
     if run.engines:
         _suite(root, run, "parent", [_engine(one) for one in run.engines])
     for event in run.lifecycle:
@@ -111,6 +116,13 @@ def _case(cell: CellRecord, run: Run, causes: Sequence[CauseRecord]) -> Element:
     if cell.observed is not None:
         lines += [text for text in (cell.observed.error, cell.observed.raw) if text]
     problem.text = _text("\n".join(lines))
+    return case
+
+
+def _not_run(cell: str, missing: NotRunRecord) -> Element:
+    """A cell of a scenario whose driver a host lacks: JUnit's word for it is skipped."""
+    case = Element("testcase", classname=_text(missing.scenario), name=_text(cell))
+    SubElement(case, "skipped", message=_text(missing_words(missing)))
     return case
 
 

@@ -19,7 +19,15 @@ from matrix.coverage import choose, read_coverage
 from matrix.errors import ConfigError
 from matrix.plan import plan
 from matrix.probes import Cell
-from matrix.record import CauseRecord, CellRecord, CoverageRecord, HostRecord, Run, Step
+from matrix.record import (
+    CauseRecord,
+    CellRecord,
+    CoverageRecord,
+    HostRecord,
+    NotRunRecord,
+    Run,
+    Step,
+)
 from matrix.rejudge import day_of
 from matrix.shard import Shard, read_shard, share
 from matrix.site import read_site
@@ -79,6 +87,7 @@ def merged(runs: Iterable[tuple[str, Run]]) -> Run:
         engines=tuple(
             {one.id: one for part in reversed(parts) for one in part.run.engines}.values()
         ),
+        not_run=tuple(_not_run(parts)),
         evidence=None,
     )
 
@@ -130,6 +139,7 @@ def _count(parts: Sequence[Part]) -> Iterator[str]:
     chosen = choose(whole, asking, day)
     for part in parts:
         asked = {cell.id for cell in part.run.cells if cell.selected}
+        asked |= {cell for one in part.run.not_run for cell in one.cells}
         wanted = [cell.id for cell in share(chosen, whole, part.shard)]
         label = f"part {part.shard} ({part.name})"
         if missing := [cell for cell in wanted if cell not in asked]:
@@ -191,6 +201,17 @@ def _hosts(parts: Sequence[Part]) -> Iterator[HostRecord]:
             trouble="; ".join(trouble),
             difference=tuple(dict.fromkeys(line for _, host in some for line in host.difference)),
         )
+
+
+def _not_run(parts: Sequence[Part]) -> Iterator[NotRunRecord]:
+    """The scenarios that no part could run, each once, with the cells of all parts."""
+    found: dict[str, NotRunRecord] = {}
+    for one in (one for part in parts for one in part.run.not_run):
+        there = found.get(one.scenario, replace(one, cells=(), hosts=()))
+        hosts = tuple(dict.fromkeys((*there.hosts, *one.hosts)))
+        cells = tuple(dict.fromkeys((*there.cells, *one.cells)))
+        found[one.scenario] = replace(there, hosts=hosts, cells=cells)
+    yield from found.values()
 
 
 def _labelled(parts: Sequence[Part]) -> Iterator[str]:

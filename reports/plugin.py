@@ -12,6 +12,7 @@ import pytest
 
 from matrix.grid import plain
 from matrix.record import Run, load
+from reports.contrast import contrast_lines
 from reports.engines import engine_lines
 from reports.files import write_reports
 from reports.grid import matrix_lines, scenarios_of, summary_lines
@@ -52,6 +53,7 @@ def pytest_terminal_summary(
     lines: list[str] = []
     for scenario in scenarios_of(run):
         lines += ["", *matrix_lines(run, scenario, colour=colour)]
+    lines += contrast_lines(run, colour=colour)
     lines += engine_lines(run, colour=colour)
     verbose = config.get_verbosity() > 0
     lines += ["", *summary_lines(run, colour=colour, verbose=verbose)]

@@ -50,6 +50,9 @@ def _lines(run: Run, *, cells: bool) -> Iterator[str]:
             words = f"When the run {what}, in seconds since 1970."
             yield from _family(f"run_{name}_timestamp_seconds", words, [({}, at)])
     yield from _family("plan_cells", "Cells of the whole matrix.", [({}, run.cells_in_plan)])
+    if run.not_run:
+        left = [({"scenario": one.scenario}, len(one.cells)) for one in run.not_run]
+        yield from _family("cells_not_run", "Cells of a driver that a host lacks.", left)
     yield from _family("cells", "Cells that were asked, by verdict.", _counted(asked))
     bad: Counter[tuple[str, str, str]] = Counter()
     for cell in asked:

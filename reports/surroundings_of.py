@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from matrix.driver import Driver
 from matrix.record import HostRecord, LinkFact, Run
 
 
@@ -51,6 +52,8 @@ def declared(run: Run) -> Facts:
     for one in site.scenarios:
         where = f"scenario {one.name}"
         found[where, "network"] = f"{one.kind} {one.network}, mode {one.mode}"
+        if one.driver != Driver.MACVLAN:
+            found[where, "network"] += f", driver {one.driver}"
         found[where, "segment"] = f"{one.subnet}, VLAN {one.vlan or 'none'}"
         found[where, "gateway"] = f"{one.gateway}{'' if one.gateway_present else ', absent'}"
         for host, parent in one.parents.items():
