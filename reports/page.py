@@ -5,11 +5,15 @@ Rule: every value that comes from a record is made visible and escaped on its wa
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import jinja2
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from matrix.grid import plain
@@ -39,7 +43,26 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         finalize=_visible,
+        bytecode_cache=_compiled(),
     )
+
+
+def _compiled() -> FileSystemBytecodeCache | None:
+    """Where compiled templates are kept: where Python keeps ours, None where it may not write there.
+
+    Compiling takes a quarter of a second, each run. Jinja looks whether a template has changed, but
+    not how it was to be compiled: that (this file, and Jinja's version) is in the files' names.
+    """
+    folder = _TEMPLATES / "__pycache__"
+    try:
+        if not sys.dont_write_bytecode:
+            folder.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    if sys.dont_write_bytecode or not os.access(folder, os.W_OK):
+        return None
+    how = hashlib.sha256(Path(__file__).read_bytes() + jinja2.__version__.encode()).hexdigest()[:12]
+    return FileSystemBytecodeCache(str(folder), f"{how}-%s.jinja")
 
 
 def _visible(value: object) -> object:
