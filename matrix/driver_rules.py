@@ -18,31 +18,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from matrix.probes import By, Expected, Path, Relation
-from matrix.remedies import ADD_HOST, LAN_DNS, ROUTER, SECOND_NETWORK
+from matrix.probes import Expected, Path, Relation
+from matrix.remedies import SECOND_NETWORK
 from matrix.rule import LINUX_TTL, Rule
+from matrix.shared_rules import ABSENT, GATEWAY, ITSELF, REMOTE_NAME
 from matrix.topology import EndpointKind
 
-_ITSELF = Rule(
-    "itself",
-    lambda s: s.relation is Relation.ITSELF,
-    Expected.REPLY,
-    "an address of one's own is answered inside one's own namespace (lo): it proves the container's "
-    "IP stack, and nothing about the network",
-    ttl=LINUX_TTL,
-)
-_LOCAL_NAMES = (
-    "Docker's DNS is local to one engine: {target} runs on {target_host}, and the engine on "
-    "{source_host} has never heard its name"
-)
-_ABSENT = Rule(
-    "gateway declared absent",
-    lambda s: s.relation is Relation.GATEWAY and not s.scenario.segment.gateway_present,
-    Expected.SILENCE,
-    "the site declares that nobody owns {address} on {segment}",
-    remedy="put a router with {address} on {segment}, then set gateway_present = true",
-    how=(ROUTER,),
-)
 _OTHER_HOST = Rule(
     "other host",
     lambda s: s.relation is Relation.OTHER_HOST,
@@ -50,31 +31,16 @@ _OTHER_HOST = Rule(
     "{target} is one more machine on {segment}",
     ttl=LINUX_TTL,
 )
-_GATEWAY = Rule(
-    "gateway",
-    lambda s: s.relation is Relation.GATEWAY,
-    Expected.REPLY,
-    "the gateway is one more machine on {segment}",
-)
-
 _SECOND = (
     "put the container on a second, bridge-driver network for host access; ipvlan has no shim that we "
     "have tried"
 )
 
 IPVLAN_RULES: tuple[Rule, ...] = (
-    Rule(
-        "name of a remote container",
-        lambda s: s.by is By.NAME and s.relation is Relation.REMOTE,
-        Expected.NO_SUCH_NAME,
-        _LOCAL_NAMES,
-        remedy="add --add-host {target}:{address} when the container is made, or use a DNS server on "
-        "the LAN",
-        how=(ADD_HOST, LAN_DNS),
-    ),
-    _ITSELF,
-    _ABSENT,
-    _GATEWAY,
+    REMOTE_NAME,
+    ITSELF,
+    ABSENT,
+    GATEWAY,
     Rule(
         "container to its own host",
         lambda s: s.relation is Relation.OWN_HOST,
@@ -125,24 +91,17 @@ _PUBLISH = (
 )
 
 BRIDGE_RULES: tuple[Rule, ...] = (
-    Rule(
-        "name of a remote container",
-        lambda s: s.by is By.NAME and s.relation is Relation.REMOTE,
-        Expected.NO_SUCH_NAME,
-        _LOCAL_NAMES,
-        remedy=_PUBLISH,
-        path=Path.NOWHERE,
-    ),
-    _ITSELF,
+    replace(REMOTE_NAME, remedy=_PUBLISH, how=(), path=Path.NOWHERE),
+    ITSELF,
     replace(
-        _ABSENT,
+        ABSENT,
         name="gateway declared absent, from behind a host",
-        fits=lambda s: _ABSENT.fits(s) and s.source.kind is EndpointKind.CONTAINER,
+        fits=lambda s: ABSENT.fits(s) and s.source.kind is EndpointKind.CONTAINER,
         path=Path.NAT,
     ),
-    _ABSENT,
+    ABSENT,
     replace(
-        _GATEWAY,
+        GATEWAY,
         name="host to the gateway",
         fits=lambda s: s.relation is Relation.GATEWAY and s.source.kind is EndpointKind.HOST,
     ),

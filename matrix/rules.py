@@ -22,15 +22,13 @@ from matrix.driver import Driver
 from matrix.driver_rules import BRIDGE_RULES, IPVLAN_RULES
 from matrix.probes import By, Expectation, Expected, Relation
 from matrix.remedies import (
-    ADD_HOST,
     BRIDGE_MODE,
     HAIRPIN,
     HOST_SHIM,
-    LAN_DNS,
-    ROUTER,
     SECOND_NETWORK,
 )
 from matrix.rule import LINUX_TTL, Rule, Situation
+from matrix.shared_rules import ABSENT, GATEWAY, ITSELF, REMOTE_NAME
 from matrix.topology import HOST_SHIM as BY_SHIM
 from matrix.topology import SECOND_NETWORK as BY_SECOND
 from matrix.topology import EndpointKind
@@ -67,24 +65,8 @@ RULES: tuple[Rule, ...] = (
         "the question to that server, from the container's own link",
         ttl=LINUX_TTL,
     ),
-    Rule(
-        "name of a remote container",
-        lambda s: s.by is By.NAME and s.relation is Relation.REMOTE,
-        Expected.NO_SUCH_NAME,
-        "Docker's DNS is local to one engine: {target} runs on {target_host}, and the engine on "
-        "{source_host} has never heard its name",
-        remedy="add --add-host {target}:{address} when the container is made, or use a DNS "
-        "server on the LAN",
-        how=(ADD_HOST, LAN_DNS),
-    ),
-    Rule(
-        "itself",
-        lambda s: s.relation is Relation.ITSELF,
-        Expected.REPLY,
-        "an address of one's own is answered inside one's own namespace (lo): it proves the "
-        "container's IP stack, and nothing about the network",
-        ttl=LINUX_TTL,
-    ),
+    REMOTE_NAME,
+    ITSELF,
     Rule(
         "from a host whose parent is in passthru",
         lambda s: s.source.kind is EndpointKind.HOST and s.source.name in s.deaf,
@@ -107,14 +89,7 @@ RULES: tuple[Rule, ...] = (
         remedy=_DEAF.replace("{who}", "{target_host}"),
         how=(BRIDGE_MODE,),
     ),
-    Rule(
-        "gateway declared absent",
-        lambda s: s.relation is Relation.GATEWAY and not s.scenario.segment.gateway_present,
-        Expected.SILENCE,
-        "the site declares that nobody owns {address} on {segment}",
-        remedy="put a router with {address} on {segment}, then set gateway_present = true",
-        how=(ROUTER,),
-    ),
+    ABSENT,
     Rule(
         "gateway of an internal network",
         lambda s: s.relation is Relation.GATEWAY and s.scenario.internal,
@@ -122,12 +97,7 @@ RULES: tuple[Rule, ...] = (
         "--internal takes the default route away, and nothing else: the gateway is one more machine on "
         "{segment}, as is everybody there. It isolates nobody on a LAN",
     ),
-    Rule(
-        "gateway",
-        lambda s: s.relation is Relation.GATEWAY,
-        Expected.REPLY,
-        "the gateway is one more machine on {segment}",
-    ),
+    GATEWAY,
     Rule(
         "container to its own host by a reflecting port",
         lambda s: (
