@@ -54,12 +54,13 @@ def _compiled() -> FileSystemBytecodeCache | None:
     not how it was to be compiled: that (this file, and Jinja's version) is in the files' names.
     """
     folder = _TEMPLATES / "__pycache__"
+    if sys.dont_write_bytecode:
+        return None
     try:
-        if not sys.dont_write_bytecode:
-            folder.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError:
         return None
-    if sys.dont_write_bytecode or not os.access(folder, os.W_OK):
+    if not os.access(folder, os.W_OK):
         return None
     how = hashlib.sha256(Path(__file__).read_bytes() + jinja2.__version__.encode()).hexdigest()[:12]
     return FileSystemBytecodeCache(str(folder), f"{how}-%s.jinja")
