@@ -25,7 +25,7 @@ from fixtures.prober import World
 from fixtures.prober_agent import AgentProber
 from matrix.record import Run
 from matrix.topology import Timing
-from tests.lab.conftest import on_host
+from tests.lab.conftest import on_host, run_matrix
 from tests.lab.test_lab_meddling import SITE, Meddler, run_scenario
 
 Act = Callable[[World], None]
@@ -119,6 +119,23 @@ def test_full_size_frames_are_not_blamed_for_a_lost_arp_reply(
     finally:
         subprocess.run(enter, input="delete table bridge z\n", text=True, check=True)
     assert not [c for c in run.causes if c.rule == "mtu-small"], run.causes
+
+
+def test_nothing_of_ours_tells_a_source_the_mac_address_that_nobody_tells_it(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """No ARP reply of c3 passes; our own requests for canaries, as c3, taught c1 all the same."""
+    enter = ["nsenter", "-t", str(lab.status().switch.pid), "-n", "nft", "-f", "-"]
+    rules = (
+        "table bridge z {\nchain f {\ntype filter hook forward priority 0;\n"
+        "iifname port-node-01 arp operation reply arp saddr ip 192.168.2.222 drop\n}\n}\n"
+    )
+    subprocess.run(enter, input=rules, text=True, check=True)
+    try:
+        run = run_matrix(lab, tmp_path, "matrix/test_matrix.py::test_cell[bridge:c1:c3:address]")
+    finally:
+        subprocess.run(enter, input="delete table bridge z\n", text=True, check=True)
+    assert run.verdicts()["bridge:c1:c3:address"] == "FAIL", run.text
 
 
 def test_silence_while_the_cable_was_out_is_no_block(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from fixtures.agent_replies import check
 from fixtures.links import Links
 from fixtures.prober import Live, World
 from fixtures.prober_agent import AgentProber
-from fixtures.surroundings import ask_around, look_inside
+from fixtures.surroundings import ask_around, ask_canaries, look_inside
 from fixtures.witness import witness
 from matrix.errors import WorldError
 from matrix.plan import plan
@@ -116,7 +116,8 @@ def lied_to(seed: int) -> None:
         outcomes = AgentProber(SITE.timing).probe(CELLS, world)
         assert set(outcomes) == {cell.id for cell in CELLS}
         assert all(isinstance(o, Observation | NotRun) for o in outcomes.values())
-        ask_around(world, SITE.scenarios[:1])
+        around = ask_canaries(world, SITE.scenarios[:1])
+        ask_around(world, SITE.scenarios[:1], around)
         look_inside(world)
         witness([c for c in CELLS if c.relation is not Relation.ITSELF][:5], 0, world, SITE.timing)
     finally:
