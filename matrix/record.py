@@ -356,6 +356,11 @@ class Run:
     lifecycle: tuple[EventRecord, ...] = ()
     not_run: tuple[NotRunRecord, ...] = ()
 
+    @property
+    def cells_not_run(self) -> int:
+        """How many selected cells belong to scenarios that were not run."""
+        return sum(len(one.cells) for one in self.not_run)
+
 
 _adapter: TypeAdapter[Run] = TypeAdapter(Run)
 

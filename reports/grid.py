@@ -137,7 +137,7 @@ def _override(seen: OverrideSeen) -> str:
 def _counts(run: Run, *, colour: bool) -> Iterator[str]:
     selected = sum(cell.selected for cell in run.cells)
     controls = len(run.cells) - selected
-    left = sum(len(one.cells) for one in run.not_run)
+    left = run.cells_not_run
     of = f" of {run.cells_in_plan}" if selected + left != run.cells_in_plan else ""
     yield f"{selected}{of} cells" + (f" (and {controls} controls)" if controls else "") + ":"
     for verdict, count in counts(run.cells).items():

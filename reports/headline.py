@@ -52,8 +52,11 @@ def headline(run: Run) -> Headline:
     if not total:
         look = trouble or "none was selected"
         return Headline(good=False, sentence=f"No cell was asked.{not_run_told(run)}", look=look)
-    left = sum(len(one.cells) for one in run.not_run)
-    part = "" if total + left == run.cells_in_plan else f" selected (of {run.cells_in_plan})"
+    part = (
+        ""
+        if total + run.cells_not_run == run.cells_in_plan
+        else f" selected (of {run.cells_in_plan})"
+    )
     warnings = warnings_of(run)
     warned = f", with {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
     asked = f" {len(run.engines)} questions to engines: {tally(run)}." if run.engines else ""

@@ -123,7 +123,7 @@ def html(run: Run, since: Since | None = None) -> bytes:
                 for title, nothing, verdicts in _KINDS
             ],
             controls=sum(not cell.selected for cell in run.cells),
-            selected=sum(cell.selected for cell in run.cells),
+            selected=sum(cell.selected for cell in run.cells) + run.cells_not_run,
             covered=covered(run),
             anchor=lambda cell: anchors.get(cell.id, ""),
             anchor_of=anchors.get,

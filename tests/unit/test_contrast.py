@@ -186,6 +186,8 @@ def test_the_table_says_what_was_not_run() -> None:
     page = html(run).decode()
     assert page.count("n NOT RUN") == len(table.rows) + 1
     assert "Unknown device type" in page
+    assert "112 of the site's 168 cells were selected" in page
+    assert "cells were selected" not in html(replace(run, cells_in_plan=112)).decode()
     assert sum("n NOT RUN" in line for line in contrast_lines(run)) == len(table.rows)
     assert contrast(lab_run()) is None
 
